@@ -1,0 +1,177 @@
+//! What can go wrong, as types: refusals with their place and hint, failures after the first byte changed, and exit codes.
+//!
+//! Inside the crate a reason to decline is a [`Refusal`]; everything else travels as [`anyhow::Error`] with
+//! "doing what to which file" as context. Exit codes hang on these types, never on message text.
+
+use std::fmt;
+
+use crate::root::RootPath;
+
+/// The crate's result: any error, with a [`Refusal`] or [`Failure`] findable by downcast.
+pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;
+
+/// The kinds of refusal; closed, so that tests and `--json` can hang on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line does not make sense.
+    Usage,
+    /// The address, label or interface asked for cannot be configured.
+    Unacceptable,
+    /// No backend of ipalias knows this system.
+    Unsupported,
+    /// Two systems claim the interface with equal right.
+    Ambiguous,
+    /// The file is generated or guarded by something else, which would undo an edit.
+    ManagedElsewhere,
+    /// A file cannot be understood well enough to edit it.
+    Malformed,
+    /// A file is not what it was when ipalias last looked or wrote.
+    ChangedSince,
+    /// What was asked to be removed or undone is not there.
+    NotFound,
+    /// The plan failed its own proof: a defect of ipalias that was stopped before the first write.
+    Unproven,
+}
+
+impl Kind {
+    /// The word used for this kind in `--json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Usage => "usage",
+            Kind::Unacceptable => "unacceptable",
+            Kind::Unsupported => "unsupported",
+            Kind::Ambiguous => "ambiguous",
+            Kind::ManagedElsewhere => "managed-elsewhere",
+            Kind::Malformed => "malformed",
+            Kind::ChangedSince => "changed-since",
+            Kind::NotFound => "not-found",
+            Kind::Unproven => "unproven",
+        }
+    }
+}
+
+/// Why ipalias declines, where, and what to do about it. Nothing has been changed when one is returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What sort of refusal it is.
+    pub kind: Kind,
+    /// The file, if one is to blame, with a line number from 1 (0: the whole file).
+    pub place: Option<(RootPath, usize)>,
+    /// What is wrong, in one clause.
+    pub reason: String,
+    /// What the administrator can do.
+    pub hint: String,
+}
+
+impl Refusal {
+    /// A refusal that no file is to blame for.
+    pub fn new(kind: Kind, reason: impl Into<String>, hint: impl Into<String>) -> Refusal {
+        Refusal { kind, place: None, reason: reason.into(), hint: hint.into() }
+    }
+
+    /// The same refusal, blamed on `path` at `line` (from 1; 0 for the whole file).
+    pub fn at(mut self, path: &RootPath, line: usize) -> Refusal {
+        self.place = Some((path.clone(), line));
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some((path, 0)) => write!(f, "{path}: ")?,
+            Some((path, line)) => write!(f, "{path}:{line}: ")?,
+            None => {}
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// How a run ended that had already taken the lock or begun to change things.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The change was made, did not hold, and was taken back completely.
+    #[error("{cause}; everything was put back as it was")]
+    RolledBack {
+        /// What failed.
+        cause: String,
+    },
+    /// The change was made, did not hold, and could not be taken back completely.
+    #[error("{cause}; and it could not be taken back completely: {rest}")]
+    Incomplete {
+        /// What failed first.
+        cause: String,
+        /// What is not as it was.
+        rest: String,
+        /// Commands to type, in order.
+        todo: Vec<String>,
+    },
+    /// Another run holds the lock.
+    #[error("another ipalias is at work: {holder}")]
+    Locked {
+        /// Who holds it, as it wrote into the lock file.
+        holder: String,
+    },
+    /// The user interrupted before anything was changed.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+}
+
+/// The process's exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed; nothing was changed.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Refused: unsupported, ambiguous, managed elsewhere, changed since.
+    Refused = 3,
+    /// Failed and rolled back.
+    RolledBack = 4,
+    /// Failed, and the rollback is incomplete.
+    Incomplete = 5,
+    /// With `--dry-run --detailed-exitcode`: changes are pending.
+    Pending = 10,
+    /// Another run holds the lock (`EX_TEMPFAIL` of sysexits.h).
+    Locked = 75,
+    /// Interrupted before anything was changed.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The exit code that says what `error` was.
+    pub fn of(error: &anyhow::Error) -> Exit {
+        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+            return if refusal.kind == Kind::Usage { Exit::Usage } else { Exit::Refused };
+        }
+        match error.downcast_ref::<Failure>() {
+            Some(Failure::RolledBack { .. }) => Exit::RolledBack,
+            Some(Failure::Incomplete { .. }) => Exit::Incomplete,
+            Some(Failure::Locked { .. }) => Exit::Locked,
+            Some(Failure::Interrupted) => Exit::Interrupted,
+            None => Exit::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn exit_codes_survive_context() {
+        let refused = anyhow::Error::new(Refusal::new(Kind::Ambiguous, "two", "choose"));
+        assert_eq!(Exit::of(&refused), Exit::Refused);
+        assert_eq!(Exit::of(&refused.context("planning")), Exit::Refused);
+        let usage: Result<()> = Err(Refusal::new(Kind::Usage, "no", "yes").into());
+        assert_eq!(Exit::of(&usage.context("outer").unwrap_err()), Exit::Usage);
+        assert_eq!(Exit::of(&anyhow::anyhow!("disk")), Exit::Failed);
+        assert_eq!(Exit::of(&Failure::Interrupted.into()), Exit::Interrupted);
+    }
+}

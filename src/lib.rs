@@ -1,0 +1,20 @@
+//! ipalias puts an additional (failover) IP address on a server, persistently.
+//!
+//! The flow of `add`, which every verb follows:
+//! [`cli`](../src/cli.rs) parses → [`alias`] says what may be asked for → [`root`] opens the file system →
+//! [`detect`] finds the [`backend`] in charge → its `entries` say what is there → its `add` returns a [`plan`] →
+//! [`proof`] checks the plan on an overlay → [`diff`] shows it → [`transaction`] writes it, with [`journal`] →
+//! [`runner`] and [`live`] make it effective → [`live`] verifies → commit, or everything is undone.
+//!
+//! Three modules touch the machine: `transaction` writes, `runner` starts programs, `live` asks the kernel.
+//! Everything before them is a function of ([`root::Root`], request).
+
+pub mod alias;
+pub mod backend;
+pub mod error;
+pub mod host;
+pub mod plan;
+pub mod proof;
+pub mod root;
+pub mod syntax;
+pub mod text;

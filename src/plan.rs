@@ -1,0 +1,189 @@
+//! What is going to happen, as data: changes to files, steps that make them effective, how each is taken back.
+//!
+//! A plan does nothing by itself. `transaction` carries out its changes, `command` its steps; the diff, the backup, the
+//! comparison before writing and the rollback are all read off a [`Change`]'s before and after.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::alias::Alias;
+use crate::root::{Root, RootPath};
+
+/// Where the copy of the old bytes is put, besides the generation store that always has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backup {
+    /// `FILE.bak` beside the file: its consumer provably does not read that.
+    Beside,
+    /// Only the store: beside the file a copy would be live configuration.
+    StoreOnly,
+}
+
+/// One file, before and after. Creation has no before, deletion no after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The file, with every symbolic link resolved.
+    pub path: RootPath,
+    /// The bytes the plan was made from.
+    pub before: Option<Vec<u8>>,
+    /// The bytes to be.
+    pub after: Option<Vec<u8>>,
+    /// Permission bits for a file that is created; an existing file keeps its own.
+    pub mode: u32,
+    /// Where the old bytes are kept.
+    pub backup: Backup,
+}
+
+/// What running a command does to what others have put on the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbs {
+    /// Nothing but the addresses of the plan.
+    Nothing,
+    /// Deletes addresses and routes that stand in no file (added by hand, by a VPN, by keepalived).
+    Foreign,
+    /// Takes the interface down for a moment, and everything on it.
+    Interface,
+}
+
+/// A program to run: data, not a process. `runner` finds it, clears its environment and limits its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Program name (no path) and arguments.
+    pub argv: Vec<String>,
+    /// Longest time it may take.
+    pub limit: Duration,
+    /// What else it touches.
+    pub disturbs: Disturbs,
+}
+
+impl Command {
+    /// A command that touches nothing else and gets two minutes.
+    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Command {
+        Command {
+            argv: argv.into_iter().map(Into::into).collect(),
+            limit: Duration::from_secs(120),
+            disturbs: Disturbs::Nothing,
+        }
+    }
+
+    /// The same command, known to disturb.
+    pub fn disturbing(mut self, what: Disturbs) -> Command {
+        self.disturbs = what;
+        self
+    }
+}
+
+/// Something done to the running system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Run a program of the system.
+    Run(Command),
+    /// Put the address on its interface directly; nothing happens if it is there.
+    Add(Alias),
+    /// Take the address off its interface directly; nothing happens if it is not there.
+    Delete(Alias),
+}
+
+impl fmt::Display for Action {
+    /// As a command that an administrator could type.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Run(command) => f.write_str(&command.argv.join(" ")),
+            Action::Add(alias) => {
+                write!(f, "ip addr add {} dev {}", alias.address, alias.interface)?;
+                if let Some(label) = &alias.label {
+                    write!(f, " label {label}")?;
+                }
+                if alias.address.addr().is_ipv6() && !alias.preferred {
+                    f.write_str(" preferred_lft 0")?;
+                }
+                Ok(())
+            }
+            Action::Delete(alias) => write!(f, "ip addr del {} dev {}", alias.address, alias.interface),
+        }
+    }
+}
+
+/// An action and how it is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// What takes it back while the new files still stand (`ifdown` needs the stanza that is about to go).
+    pub undo: Option<Action>,
+    /// Whether the same action has to be repeated once the old files are back, because it made a daemon read them.
+    pub repeat_after_undo: bool,
+}
+
+impl Step {
+    /// A step that needs nothing special to be taken back: the addresses it made are removed one by one anyway.
+    pub fn new(action: Action) -> Step {
+        Step { action, undo: None, repeat_after_undo: false }
+    }
+
+    /// A step taken back by `undo`, which runs while the new files still stand.
+    pub fn with_undo(action: Action, undo: Action) -> Step {
+        Step { action, undo: Some(undo), repeat_after_undo: false }
+    }
+
+    /// A step that makes a daemon read its files, so that an undo has to repeat it with the old files.
+    pub fn reread(command: Command) -> Step {
+        Step { action: Action::Run(command), undo: None, repeat_after_undo: true }
+    }
+}
+
+/// The steps around the edit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// Steps that must run while the old files still stand.
+    pub before: Vec<Step>,
+    /// Steps that run once the new files stand.
+    pub after: Vec<Step>,
+}
+
+/// A run of the consumer's own parser on a file, before anything is written: `{}` in `argv` stands for a copy of it.
+/// The plan is refused if the planned bytes fail and the present ones do not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The file whose bytes are copied.
+    pub path: RootPath,
+    /// The parser.
+    pub argv: Vec<String>,
+}
+
+/// Everything that a verb is going to do. Without changes and steps there is nothing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Files, in the order of writing.
+    pub changes: Vec<Change>,
+    /// `--apply auto`: the smallest steps of the system's own that make the changes effective.
+    pub auto: Apply,
+    /// `--apply restart`: the full restart, or why it would lock the administrator out.
+    pub restart: Result<Apply, String>,
+    /// Parsers to ask before writing.
+    pub checks: Vec<Check>,
+    /// What the administrator should know about this plan.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// The plan that does nothing.
+    pub fn nothing() -> Plan {
+        Plan {
+            changes: Vec::new(),
+            auto: Apply::default(),
+            restart: Ok(Apply::default()),
+            checks: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether it changes no file.
+    pub fn leaves_files(&self) -> bool {
+        self.changes.iter().all(|change| change.before == change.after)
+    }
+
+    /// The root as it will be when the changes are made.
+    pub fn overlay(&self, root: &Root) -> Root {
+        root.with_planned(self.changes.iter().map(|change| (change.path.clone(), change.after.clone(), change.mode)))
+    }
+}

@@ -1,0 +1,425 @@
+//! A root file system, read-only: a prefix, every symbolic link resolved inside it, and an overlay of planned bytes.
+//!
+//! Lookups walk one component at a time from an open directory, never following a link in the kernel: absolute links
+//! start again at the prefix, `..` stops there, so neither a link in a mounted disk nor `/proc/self/root` leads out
+//! (the semantics of `openat2(2)` with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`, on every Unix).
+//! Leaves out: writing (see `transaction`), and anything that is not a regular file or directory.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::error::{Kind, Refusal, Result};
+
+/// The largest file ipalias reads, in bytes.
+pub const MOST_FILE_BYTES: usize = 4 << 20;
+
+/// The most symbolic links followed in one lookup (`MAXSYMLINKS` of path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// How a component is opened to look at it, without reading or following.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// An absolute, normalised path inside a [`Root`]: never mixed with a path of the host.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RootPath(Vec<u8>);
+
+impl RootPath {
+    /// Normalises `path`: made absolute, without `.`, `..` and doubled slashes.
+    pub fn new(path: impl AsRef<[u8]>) -> RootPath {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for part in path.as_ref().split(|b| *b == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(parts.pop()),
+                _ => parts.push(part),
+            }
+        }
+        RootPath::of_parts(parts)
+    }
+
+    fn of_parts<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> RootPath {
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.push(b'/');
+            bytes.extend_from_slice(part.as_ref());
+        }
+        RootPath(bytes)
+    }
+
+    /// `name` below this directory; an absolute `name` replaces the path, as when a file names another file.
+    pub fn join(&self, name: impl AsRef<[u8]>) -> RootPath {
+        let name = name.as_ref();
+        if name.starts_with(b"/") {
+            return RootPath::new(name);
+        }
+        RootPath::new([self.0.as_slice(), b"/", name].concat())
+    }
+
+    /// The directory it is in; the root for the root.
+    pub fn parent(&self) -> RootPath {
+        let end = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        RootPath(self.0.get(..end).unwrap_or_default().to_vec())
+    }
+
+    /// The last component; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        self.0.rsplit(|b| *b == b'/').next().unwrap_or_default()
+    }
+
+    /// The path as bytes; the root is `/`.
+    pub fn as_bytes(&self) -> &[u8] {
+        if self.0.is_empty() { b"/" } else { &self.0 }
+    }
+
+    /// Whether it is `dir` or somewhere below it.
+    pub fn is_under(&self, dir: &RootPath) -> bool {
+        self.0.strip_prefix(dir.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// The path relative to the root, with `suffix` behind the name, as a path of the host below `prefix`.
+    pub fn below(&self, prefix: &Path) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt as _;
+        prefix.join(std::ffi::OsStr::from_bytes(self.0.strip_prefix(b"/").unwrap_or_default()))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|b| *b == b'/').filter(|part| !part.is_empty())
+    }
+}
+
+impl fmt::Display for RootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&String::from_utf8_lossy(self.as_bytes()))
+    }
+}
+
+impl fmt::Debug for RootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(self.as_bytes()))
+    }
+}
+
+impl From<&str> for RootPath {
+    fn from(path: &str) -> RootPath {
+        RootPath::new(path)
+    }
+}
+
+/// What stands at a path once links are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeKind {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A device, socket or FIFO: never opened.
+    Other,
+}
+
+/// Permission bits and owner of a file or directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits, as chmod(2) takes them.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// A planned file that lies over the disk.
+#[derive(Debug, Clone)]
+struct Planned {
+    bytes: Option<Vec<u8>>,
+    /// Permission bits, for a file that is not on the disk yet.
+    mode: u32,
+}
+
+/// A root file system: prefix, overlay, read-only.
+#[derive(Clone)]
+pub struct Root {
+    dir: Arc<OwnedFd>,
+    prefix: PathBuf,
+    overlay: BTreeMap<RootPath, Planned>,
+}
+
+/// Where a lookup ended.
+pub(crate) struct Place {
+    /// The path with every link resolved.
+    pub(crate) path: RootPath,
+    /// The open directory that holds it; nothing if that does not exist on disk.
+    pub(crate) dir: Option<OwnedFd>,
+    /// The thing itself, opened only to look at it; nothing if it does not exist on disk.
+    node: Option<(OwnedFd, sys::Stat)>,
+}
+
+impl Root {
+    /// Opens the root file system at `prefix`, a path of the host; `/` is the running system.
+    ///
+    /// Refuses what is not a directory (usage), has no `etc`, or is the running system under another name.
+    pub fn open(prefix: &Path) -> Result<Root> {
+        let usage =
+            |reason: String| Refusal::new(Kind::Usage, reason, "give --root the top directory of a mounted system");
+        let dir = sys::open(prefix, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| usage(format!("--root {}: {}", prefix.display(), std::io::Error::from(errno))))?;
+        let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay: BTreeMap::new() };
+        if root.is_live() {
+            return Ok(root);
+        }
+        let Some((_, etc)) = root.walk(&"/etc".into(), true)?.node.filter(|(_, stat)| is_dir(stat)) else {
+            return Err(Refusal::new(
+                Kind::Unsupported,
+                format!("{} is not a root file system: it has no /etc directory", prefix.display()),
+                "give --root the top directory of a mounted system, such as /mnt",
+            )
+            .into());
+        };
+        if sys::stat("/etc").is_ok_and(|host| (host.st_dev, host.st_ino) == (etc.st_dev, etc.st_ino)) {
+            return Err(usage(format!("{} is the running system itself; leave --root out", prefix.display())).into());
+        }
+        Ok(root)
+    }
+
+    /// Whether this is the running system.
+    pub fn is_live(&self) -> bool {
+        self.prefix == Path::new("/")
+    }
+
+    /// The prefix as the user gave it: for messages, never for opening files.
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// The open top directory.
+    pub(crate) fn dir(&self) -> &OwnedFd {
+        &self.dir
+    }
+
+    /// The same root with `bytes` (nothing: absent) planned at each path. `mode` counts for files that are new.
+    pub fn with_planned(&self, planned: impl IntoIterator<Item = (RootPath, Option<Vec<u8>>, u32)>) -> Root {
+        let mut root = self.clone();
+        root.overlay.extend(planned.into_iter().map(|(path, bytes, mode)| (path, Planned { bytes, mode })));
+        root
+    }
+
+    /// The path with every symbolic link on the way and at its end followed; what does not exist stays as it is.
+    pub fn resolve(&self, path: &RootPath) -> Result<RootPath> {
+        Ok(self.walk(path, true)?.path)
+    }
+
+    /// What is at `path`, links followed.
+    pub fn kind(&self, path: &RootPath) -> Result<NodeKind> {
+        let place = self.walk(path, true)?;
+        if let Some(planned) = self.overlay.get(&place.path) {
+            return Ok(if planned.bytes.is_some() { NodeKind::File } else { NodeKind::Absent });
+        }
+        Ok(match &place.node {
+            Some((_, stat)) => node_kind(stat),
+            None if self.overlay_below(&place.path).next().is_some() => NodeKind::Directory,
+            None => NodeKind::Absent,
+        })
+    }
+
+    /// Whether a regular file is at `path`, links followed.
+    pub fn is_file(&self, path: &RootPath) -> Result<bool> {
+        Ok(self.kind(path)? == NodeKind::File)
+    }
+
+    /// The target text of the symbolic link at `path`, if that is one.
+    pub fn link_target(&self, path: &RootPath) -> Result<Option<Vec<u8>>> {
+        let place = self.walk(path, false)?;
+        match (&place.dir, &place.node) {
+            (Some(dir), Some((_, stat))) if is_link(stat) => {
+                let text = sys::readlinkat(dir, place.path.name(), Vec::new());
+                Ok(Some(text.with_context(|| format!("reading the link {path}"))?.into_bytes()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Mode and owner of the file or directory at `path`, links followed; nothing if there is none.
+    pub fn access(&self, path: &RootPath) -> Result<Option<Access>> {
+        let place = self.walk(path, true)?;
+        Ok(match (&place.node, self.overlay.get(&place.path)) {
+            (_, Some(Planned { bytes: None, .. })) => None,
+            (Some((_, stat)), _) => Some(Access { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid }),
+            (None, Some(planned)) => Some(Access { mode: planned.mode, uid: 0, gid: 0 }),
+            (None, None) => None,
+        })
+    }
+
+    /// The bytes of the regular file at `path`, links followed; nothing if nothing is there.
+    ///
+    /// Refuses devices, FIFOs and files over [`MOST_FILE_BYTES`], without opening the former.
+    pub fn read(&self, path: &RootPath) -> Result<Option<Vec<u8>>> {
+        let place = self.walk(path, true)?;
+        if let Some(planned) = self.overlay.get(&place.path) {
+            return Ok(planned.bytes.clone());
+        }
+        match (&place.dir, &place.node) {
+            (Some(dir), Some((_, stat))) => read_node(dir, &place.path, stat).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The names in the directory at `path`, sorted by byte; none if there is no such directory.
+    pub fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>> {
+        let place = self.walk(path, true)?;
+        let mut names = BTreeSet::new();
+        if let (Some(dir), Some((_, stat))) = (&place.dir, &place.node) {
+            if is_dir(stat) {
+                let name = if place.path.name().is_empty() { b"." } else { place.path.name() };
+                let open = sys::openat(
+                    dir,
+                    name,
+                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                );
+                let open = open.with_context(|| format!("opening the directory {path}"))?;
+                for entry in sys::Dir::read_from(&open).with_context(|| format!("listing {path}"))? {
+                    let name = entry.with_context(|| format!("listing {path}"))?.file_name().to_bytes().to_vec();
+                    if name != b"." && name != b".." {
+                        names.insert(name);
+                    }
+                }
+            }
+        }
+        for (below, planned) in self.overlay_below(&place.path) {
+            let first = below.0.get(place.path.0.len() + 1..).and_then(|rest| rest.split(|b| *b == b'/').next());
+            let Some(name) = first else { continue };
+            match planned.bytes {
+                Some(_) => names.insert(name.to_vec()),
+                None => names.remove(name),
+            };
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn overlay_below<'a>(&'a self, dir: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a Planned)> {
+        self.overlay.iter().filter(move |(path, _)| path.is_under(dir) && *path != dir)
+    }
+
+    /// Walks to `path` inside the prefix; `follow` says whether a link at the end is followed, too.
+    pub(crate) fn walk(&self, path: &RootPath, follow: bool) -> Result<Place> {
+        let mut todo: VecDeque<Vec<u8>> = path.parts().map(<[u8]>::to_vec).collect();
+        let mut way: Vec<(Vec<u8>, OwnedFd, sys::Stat)> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = todo.pop_front() {
+            if part == b".." {
+                way.pop();
+                continue;
+            }
+            let dir = way.last().map_or_else(|| self.dir.as_fd(), |(_, fd, _)| fd.as_fd());
+            let node = match sys::openat(dir, part.as_slice(), LOOK, Mode::empty()) {
+                Ok(node) => node,
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    let dir = if todo.is_empty() { Some(self.reopen(way.last().map(|(_, fd, _)| fd))?) } else { None };
+                    let parts = way.iter().map(|(name, ..)| name.clone()).chain([part]).chain(todo);
+                    return Ok(Place { path: RootPath::new(RootPath::of_parts(parts).as_bytes()), dir, node: None });
+                }
+                Err(errno) => return Err(std::io::Error::from(errno)).with_context(|| format!("looking up {path}")),
+            };
+            let stat = sys::fstat(&node).with_context(|| format!("looking at {path}"))?;
+            if is_link(&stat) && (follow || !todo.is_empty()) {
+                links += 1;
+                if links > MOST_LINKS {
+                    let hint = "repair the loop of symbolic links";
+                    return Err(Refusal::new(Kind::Malformed, "too many symbolic links", hint).at(path, 0).into());
+                }
+                let target = sys::readlinkat(dir, part.as_slice(), Vec::new())
+                    .with_context(|| format!("reading the link in {path}"))?;
+                let target = target.into_bytes();
+                if target.starts_with(b"/") {
+                    way.clear();
+                }
+                for part in target.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").rev() {
+                    todo.push_front(part.to_vec());
+                }
+                continue;
+            }
+            way.push((part, node, stat));
+        }
+        let path = RootPath::of_parts(way.iter().map(|(name, ..)| name));
+        let Some((_, node, stat)) = way.pop() else {
+            let stat = sys::fstat(&self.dir).context("looking at the top directory")?;
+            return Ok(Place { path, dir: Some(self.reopen(None)?), node: Some((self.reopen(None)?, stat)) });
+        };
+        let dir = Some(self.reopen(way.last().map(|(_, fd, _)| fd))?);
+        Ok(Place { path, dir, node: Some((node, stat)) })
+    }
+
+    fn reopen(&self, fd: Option<&OwnedFd>) -> Result<OwnedFd> {
+        fd.unwrap_or(&self.dir).try_clone().context("duplicating a directory handle")
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root").field("prefix", &self.prefix).field("overlay", &self.overlay.keys()).finish()
+    }
+}
+
+/// Reads the regular file at the end of `path` in the open directory `dir`, if it is still the one that `seen` is of.
+pub(crate) fn read_node(dir: &OwnedFd, path: &RootPath, seen: &sys::Stat) -> Result<Vec<u8>> {
+    let refuse =
+        |reason: &str, hint: &str| anyhow::Error::from(Refusal::new(Kind::Malformed, reason, hint).at(path, 0));
+    if node_kind(seen) != NodeKind::File {
+        return Err(refuse("this is not a regular file", "ipalias reads and edits regular files only"));
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = sys::openat(dir, path.name(), flags, Mode::empty())
+        .map_err(std::io::Error::from)
+        .with_context(|| format!("opening {path}"))?;
+    let stat = sys::fstat(&file).with_context(|| format!("looking at {path}"))?;
+    if (stat.st_dev, stat.st_ino) != (seen.st_dev, seen.st_ino) {
+        return Err(Refusal::new(Kind::ChangedSince, "the file was replaced while it was read", "try again")
+            .at(path, 0)
+            .into());
+    }
+    let too_large = || refuse("the file is larger than 4 MiB", "ipalias edits no file of that size");
+    if stat.st_size as u64 > MOST_FILE_BYTES as u64 {
+        return Err(too_large());
+    }
+    // Files of /proc and /sys have size 0, so the limit is kept while reading, too.
+    let mut bytes = Vec::with_capacity(stat.st_size as usize + 1);
+    let mut limited = std::io::Read::take(std::fs::File::from(file), MOST_FILE_BYTES as u64 + 1);
+    std::io::Read::read_to_end(&mut limited, &mut bytes).with_context(|| format!("reading {path}"))?;
+    if bytes.len() > MOST_FILE_BYTES {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+/// Looks at `name` in the open directory `dir` without following it; nothing if it is not there.
+pub(crate) fn look(dir: &OwnedFd, name: &[u8]) -> rustix::io::Result<Option<sys::Stat>> {
+    match sys::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn node_kind(stat: &sys::Stat) -> NodeKind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => NodeKind::File,
+        FileType::Directory => NodeKind::Directory,
+        _ => NodeKind::Other,
+    }
+}
+
+fn is_dir(stat: &sys::Stat) -> bool {
+    node_kind(stat) == NodeKind::Directory
+}
+
+fn is_link(stat: &sys::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+}

@@ -1,0 +1,1 @@
+//! Sections and keys (systemd.syntax(7)).

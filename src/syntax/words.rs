@@ -1,0 +1,1 @@
+//! Lines of words with continuation (interfaces(5)).

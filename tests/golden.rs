@@ -1,0 +1,2 @@
+//! The golden harness.
+fn main() {}
