@@ -64,8 +64,10 @@ pub struct Link {
     pub index: u32,
     /// Its hardware address, lower case with colons; empty if it has none.
     pub mac: String,
-    /// The bridge, bond or VRF that it is a port of.
+    /// The bridge, bond or VRF that it belongs to.
     pub master: Option<String>,
+    /// Whether it is a port of a bridge or bond, which has the addresses instead.
+    pub is_port: bool,
 }
 
 /// The interface called `name`, if the running system has it. A root without `/sys` has no links.
@@ -80,7 +82,9 @@ pub fn link(root: &Root, name: &str) -> Result<Option<Link>> {
     };
     let master = root.link_target(&dir.join("master"))?;
     let master = master.map(|target| String::from_utf8_lossy(RootPath::new(target).name()).into_owned());
-    Ok(Some(Link { index: word("ifindex")?.parse().unwrap_or(0), mac: word("address")?, master }))
+    let is_port = ["brport", "bonding_slave"].iter().map(|name| root.kind(&dir.join(name)));
+    let is_port = is_port.collect::<Result<Vec<_>>>()?.contains(&NodeKind::Directory);
+    Ok(Some(Link { index: word("ifindex")?.parse().unwrap_or(0), mac: word("address")?, master, is_port }))
 }
 
 /// The names of all links of the running system; none if the root does not run.

@@ -11,10 +11,19 @@
 
 pub mod alias;
 pub mod backend;
+pub mod cli;
+pub mod command;
+pub mod detect;
+pub mod diff;
 pub mod error;
 pub mod host;
+pub mod journal;
+pub mod live;
 pub mod plan;
 pub mod proof;
 pub mod root;
+pub mod runner;
 pub mod syntax;
 pub mod text;
+pub mod transaction;
+pub mod ui;

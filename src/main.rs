@@ -1,2 +1,22 @@
-//! The frame of the program.
-fn main() {}
+//! The frame: parse, run, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ipalias::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match cli.global.verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+    ExitCode::from(ipalias::command::run(&cli) as u8)
+}

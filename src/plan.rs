@@ -83,6 +83,16 @@ pub enum Action {
     Delete(Alias),
 }
 
+impl Action {
+    /// The address that is put up or taken down directly.
+    pub fn alias(&self) -> Option<&Alias> {
+        match self {
+            Action::Run(_) => None,
+            Action::Add(alias) | Action::Delete(alias) => Some(alias),
+        }
+    }
+}
+
 impl fmt::Display for Action {
     /// As a command that an administrator could type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

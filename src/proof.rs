@@ -1,13 +1,15 @@
 //! The proof: before any byte is written, the plan is laid over the root and the backend re-reads itself there.
 //!
-//! Effective entries must equal the old ones plus what was asked for (add) or minus what was asked to go (remove), and
-//! planning the same request again on the overlay must yield nothing. A plan that fails is a refusal, never a write.
+//! Effective entries must equal the old ones plus what was asked for (add), or minus what was asked to go (remove): then
+//! asking for the same again finds everything done. A plan that fails is a refusal, never a write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::alias::Alias;
-use crate::backend::{Backend, Entry, Situation};
+use crate::backend::{Backend, Entry, Role};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::Root;
@@ -15,62 +17,81 @@ use crate::root::Root;
 /// What a plan has to achieve.
 #[derive(Debug, Clone, Copy)]
 pub enum Goal<'a> {
-    /// These are effectively configured.
+    /// These are effectively configured, once each.
     Present(&'a [Alias]),
     /// These entries are no longer in the files.
     Gone(&'a [Entry]),
 }
 
-/// Checks `plan` against `goal` on the overlay. `old` are the entries of `root` as it is.
-pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goal: Goal<'_>) -> Result<()> {
-    let overlay = plan.overlay(root);
-    let new = backend.entries(&overlay).map_err(|error| unproven(&format!("the result cannot be read: {error:#}")))?;
-    let mut balance: BTreeMap<_, i64> = BTreeMap::new();
-    for entry in old.iter().filter(|entry| entry.is_effective()) {
-        *balance.entry(key(entry)).or_default() -= 1;
-    }
-    for entry in new.iter().filter(|entry| entry.is_effective()) {
-        *balance.entry(key(entry)).or_default() += 1;
-    }
+/// Checks `plan` against `goal` on the overlay; returns the entries as they will be. `old` are the entries of `root` as
+/// it is.
+pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goal: Goal<'_>) -> Result<Vec<Entry>> {
+    let new = backend
+        .entries(&plan.overlay(root))
+        .map_err(|error| unproven(&format!("the result cannot be read: {error:#}")))?;
+    let mut balance = Balance::default();
+    old.iter().for_each(|entry| balance.count(entry, -1));
+    new.iter().for_each(|entry| balance.count(entry, 1));
     match goal {
         Goal::Present(want) => {
             for alias in want {
-                let found = balance.iter_mut().find(|((interface, address, ..), count)| {
-                    **count > 0 && interface == alias.interface.as_str() && *address == alias.address
-                });
-                let Some((_, count)) = found else {
+                if !balance.take(alias.interface.as_str(), alias.address) {
                     return Err(unproven(&format!("{} would not be configured", alias.address)).into());
-                };
-                *count -= 1;
-            }
-            let again = backend.add(&overlay, want, &Situation::default());
-            if !again.is_ok_and(|plan| plan.leaves_files()) {
-                return Err(unproven("adding the same again would change files again").into());
+                }
             }
         }
         Goal::Gone(gone) => {
-            for entry in gone.iter().filter(|entry| entry.is_effective()) {
-                *balance.entry(key(entry)).or_default() += 1;
-            }
-            if let Some(left) = gone.iter().find(|gone| new.iter().any(|entry| address_on(entry) == address_on(gone))) {
+            gone.iter().for_each(|entry| balance.count(entry, 1));
+            let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
+            if let Some(left) = new.iter().find(|entry| gone.contains(&place(entry))) {
                 return Err(unproven(&format!("{} would still be configured", left.address)).into());
             }
         }
     }
-    match balance.iter().find(|(_, count)| **count != 0) {
-        None => Ok(()),
-        Some(((_, address, ..), count)) if *count < 0 => Err(unproven(&format!("{address} would be lost")).into()),
-        Some(((_, address, ..), _)) => Err(unproven(&format!("{address} would appear without being asked for")).into()),
+    match balance.fault() {
+        None => Ok(new),
+        Some(fault) => Err(unproven(&fault).into()),
     }
 }
 
-type Key = (String, ipnet::IpNet, Option<String>, crate::backend::Role);
+/// How often each effective entry is there more (or less) than before: by interface and address, then label and role.
+#[derive(Default)]
+struct Balance(BTreeMap<(String, IpNet), BTreeMap<(Option<String>, Role), i64>>);
 
-fn key(entry: &Entry) -> Key {
-    (entry.interface.clone(), entry.address, entry.label.clone(), entry.role)
+impl Balance {
+    fn count(&mut self, entry: &Entry, by: i64) {
+        if entry.is_effective() {
+            let kinds = self.0.entry((entry.interface.clone(), entry.address)).or_default();
+            *kinds.entry((entry.label.clone(), entry.role)).or_default() += by;
+        }
+    }
+
+    /// Uses up one new entry of `address`, whatever its label; whether there was one.
+    fn take(&mut self, interface: &str, address: IpNet) -> bool {
+        let kinds = self.0.get_mut(&(interface.to_owned(), address));
+        match kinds.and_then(|kinds| kinds.values_mut().find(|count| **count > 0)) {
+            Some(count) => {
+                *count -= 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let uneven = |((_, address), kinds): (&(String, IpNet), &BTreeMap<_, i64>)| {
+            let count = kinds.values().find(|count| **count != 0)?;
+            Some(if *count < 0 {
+                format!("{address} would be lost")
+            } else {
+                format!("{address} would appear without being asked for")
+            })
+        };
+        self.0.iter().find_map(uneven)
+    }
 }
 
-fn address_on(entry: &Entry) -> (&str, IpAddr) {
+fn place(entry: &Entry) -> (&str, IpAddr) {
     (&entry.interface, entry.address.addr())
 }
 

@@ -199,11 +199,6 @@ impl Root {
         &self.prefix
     }
 
-    /// The open top directory.
-    pub(crate) fn dir(&self) -> &OwnedFd {
-        &self.dir
-    }
-
     /// The same root with `bytes` (nothing: absent) planned at each path. `mode` counts for files that are new.
     pub fn with_planned(&self, planned: impl IntoIterator<Item = (RootPath, Option<Vec<u8>>, u32)>) -> Root {
         let mut root = self.clone();

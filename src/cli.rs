@@ -1,0 +1,146 @@
+//! The command line, and nothing but: structs for clap, no logic. The source of help, man page and completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ui::Color;
+
+/// Put an additional (failover) IP address on this server, persistently.
+///
+/// ipalias finds the system in charge of the network, shows a diff, keeps a backup, edits the file that is in charge,
+/// makes the change effective with the least disturbance, verifies it, and undoes everything if it does not hold.
+#[derive(Debug, Parser)]
+#[command(name = "ipalias", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ipalias --dry-run add 203.0.113.5       show what would change
+  ipalias add 203.0.113.5 2001:db8::5     add two addresses
+  ipalias remove 203.0.113.5              take one away again
+  ipalias --root /mnt add 203.0.113.5     the same on a disk mounted in rescue mode
+
+Exit codes: 0 done or nothing to do, 1 failed and nothing changed, 2 usage, 3 refused, 4 failed and rolled back,
+5 failed and not completely rolled back, 10 changes pending (--dry-run --detailed-exitcode), 75 locked, 130 interrupted";
+
+/// Options of every command, before or after the verb.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long, global = true)]
+    pub dry_run: bool,
+    /// With --dry-run: exit with 10 if something would change
+    #[arg(long, global = true)]
+    pub detailed_exitcode: bool,
+    /// Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    pub root: PathBuf,
+    /// The interface, if not that of the default route
+    #[arg(short, long, global = true, value_name = "IF")]
+    pub interface: Option<String>,
+    /// The system that manages the network, if detection is wrong
+    #[arg(long, global = true, value_name = "NAME")]
+    pub backend: Option<String>,
+    /// How the change is made effective
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        env = "IPALIAS_APPLY",
+        default_value = "auto",
+        hide_env_values = true
+    )]
+    pub apply: Apply,
+    /// Seconds to wait until the addresses are up
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub wait: u64,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Tell more (-vv: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Print nothing but errors and warnings
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// How a change is made effective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Apply {
+    /// The smallest step that does it
+    Auto,
+    /// The full restart that the guides give
+    Restart,
+    /// Not at all: files only
+    None,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Add addresses
+    Add(Add),
+    /// Remove additional addresses
+    #[command(visible_aliases = ["rm", "del"])]
+    Remove(Addresses),
+    /// List every address, configured or up
+    List,
+    /// Show what ipalias sees and would do
+    Status,
+    /// Take the latest change back; taking that back again redoes it
+    Rollback(Rollback),
+}
+
+/// Which addresses.
+#[derive(Debug, Args)]
+pub struct Addresses {
+    /// A, A/PREFIX (default /32 and /128), or a range A-B
+    #[arg(value_name = "ADDRESS")]
+    pub addresses: Vec<String>,
+    /// Every address of a block, each as /32 or /128
+    #[arg(long, value_name = "CIDR")]
+    pub block: Vec<String>,
+    /// One address, range or CIDR address a line, # begins a comment; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+}
+
+/// Arguments of `add`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Which addresses.
+    #[command(flatten)]
+    pub addresses: Addresses,
+    /// The label of the address, such as eth0:1
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Let outgoing IPv6 connections use the new address as their source
+    #[arg(long)]
+    pub preferred: bool,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Show the operations that can be taken back
+    #[arg(long, conflicts_with_all = ["to", "force"])]
+    pub list: bool,
+    /// Take back this operation and all after it
+    #[arg(long, value_name = "ID")]
+    pub to: Option<u64>,
+    /// Even if a file was changed since, or the primary address would change
+    #[arg(long)]
+    pub force: bool,
+}

@@ -1,0 +1,148 @@
+//! `ipalias add`: what is there already, what is missing, and the plan that closes the gap.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::perform::{self, Proposal};
+use super::{Session, situation, wanted_addresses};
+use crate::alias::{Alias, IfName, Label};
+use crate::backend::{Entry, Role};
+use crate::cli::Add;
+use crate::error::{Exit, Kind, Refusal, Result};
+use crate::live::{Expectation, Snapshot};
+use crate::plan::{Action, Plan, Step};
+use crate::proof::{self, Goal};
+use crate::ui::AddressLine;
+
+/// Runs the verb.
+pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
+    let wanted = wanted_addresses(&arguments.addresses)?;
+    let label = arguments.label.as_deref().map(Label::new).transpose()?;
+    if label.is_some() && wanted.len() > 1 {
+        let hint = "add them one by one, or let ipalias choose the labels";
+        return Err(Refusal::new(Kind::Usage, "a label belongs to one address", hint).into());
+    }
+    perform::carry_out(session, "add", || propose(session, &wanted, label.as_ref(), arguments.preferred))
+}
+
+fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred: bool) -> Result<Proposal> {
+    let detection = session.detect()?;
+    let interface = session.interface(&detection)?;
+    let old = detection.backend.entries(&session.root)?;
+    let snapshot = session.snapshot()?;
+    let now = situation(snapshot.as_ref());
+    let known = by_address(&old);
+    let mut missing = Vec::new();
+    let mut down = Vec::new();
+    let mut lines = Vec::new();
+    let mut notes = detection.claim.warnings.clone();
+    for &address in wanted {
+        let alias = Alias { interface: interface.clone(), address, label: label.cloned(), preferred };
+        let entries = known.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
+        acceptable(&alias, &old, entries, snapshot.as_ref())?;
+        let up = now.up(address.addr());
+        match entries.iter().find(|entry| entry.is_effective()) {
+            Some(entry) => {
+                let present = configured(&interface, entry, preferred);
+                if entry.address != address {
+                    notes.push(format!(
+                        "{} is configured with the prefix /{} ({}:{}); that is left as it is",
+                        address.addr(),
+                        entry.address.prefix_len(),
+                        entry.path,
+                        entry.line
+                    ));
+                }
+                let place = Some(format!("configured in {}:{}", entry.path, entry.line));
+                let idle = up.is_some() || snapshot.is_none();
+                lines.push(line(&present, if idle { "unchanged" } else { "activated" }, place));
+                if !idle {
+                    down.push(present);
+                }
+            }
+            None => {
+                lines.push(line(&alias, "added", up.map(|_| "it was up already, and is persistent now".to_owned())));
+                missing.push(alias);
+            }
+        }
+    }
+    let mut plan =
+        if missing.is_empty() { Plan::nothing() } else { detection.backend.add(&session.root, &missing, &now)? };
+    for alias in &down {
+        let step = Step::new(Action::Add(alias.clone()));
+        plan.auto.after.push(step.clone());
+        if let Ok(restart) = &mut plan.restart {
+            restart.after.push(step);
+        }
+    }
+    let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Present(&missing))?;
+    for line in lines.iter_mut().filter(|line| line.result == "added" && line.label.is_none()) {
+        line.label = entries
+            .iter()
+            .find(|entry| entry.address.to_string() == line.address)
+            .and_then(|entry| entry.label.clone());
+    }
+    plan.notes.splice(0..0, notes);
+    let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
+    Ok(Proposal::new(detection.backend, plan, entries, expect, lines, snapshot))
+}
+
+fn by_address(entries: &[Entry]) -> BTreeMap<IpAddr, Vec<&Entry>> {
+    let mut known: BTreeMap<IpAddr, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        known.entry(entry.address.addr()).or_default().push(entry);
+    }
+    known
+}
+
+/// Refuses what would hurt the primary address or configure an address in two places.
+fn acceptable(alias: &Alias, old: &[Entry], same: &[&Entry], snapshot: Option<&Snapshot>) -> Result<()> {
+    let ip = alias.address.addr();
+    let refuse = |reason: String, hint: &str| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
+    if let Some(primary) = same.iter().find(|entry| entry.role == Role::Primary) {
+        let refusal = Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding");
+        return Err(refusal.at(&primary.path, primary.line).into());
+    }
+    if same.is_empty() && snapshot.is_some_and(|snapshot| snapshot.is_source(ip)) {
+        return refuse(format!("{ip} is the primary address of the running system"), "it needs no adding");
+    }
+    if let Some(other) = same.iter().find(|entry| entry.is_effective() && entry.interface != alias.interface.as_str()) {
+        let reason = format!("{ip} is configured on {} already", other.interface);
+        let hint = format!("remove it there first: ipalias remove {ip}");
+        return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&other.path, other.line).into());
+    }
+    let elsewhere = snapshot.and_then(|snapshot| snapshot.other_interface(ip, alias.interface.as_str()));
+    if let Some(other) = elsewhere {
+        return refuse(
+            format!("{ip} is up on {other} already"),
+            "take it off there first, or name that interface with -i",
+        );
+    }
+    let wider = |entry: &&Entry| {
+        let (new, primary) = (alias.address, entry.address);
+        entry.role == Role::Primary && new.prefix_len() < primary.prefix_len() && new.contains(&primary.addr())
+    };
+    if let Some(primary) = old.iter().find(wider) {
+        let reason = format!("{} would swallow the subnet of the primary address {}", alias.address, primary.address);
+        return refuse(reason, "additional addresses usually have the prefix /32 or /128; leave the prefix out");
+    }
+    Ok(())
+}
+
+/// The wish that an entry fulfils, so that it can be brought up as it is configured.
+fn configured(interface: &IfName, entry: &Entry, preferred: bool) -> Alias {
+    let label = entry.label.as_deref().and_then(|label| Label::new(label).ok());
+    Alias { interface: interface.clone(), address: entry.address, label, preferred }
+}
+
+fn line(alias: &Alias, result: &'static str, note: Option<String>) -> AddressLine {
+    AddressLine {
+        address: alias.address.to_string(),
+        interface: alias.interface.to_string(),
+        label: alias.label.as_ref().map(ToString::to_string),
+        result,
+        note,
+    }
+}

@@ -1,0 +1,199 @@
+//! The verbs: one straight line each, from the command line to the report.
+
+mod add;
+mod list;
+mod perform;
+mod remove;
+mod rollback;
+mod status;
+
+use std::io::Read as _;
+use std::net::IpAddr;
+
+use anyhow::Context as _;
+use ipnet::IpNet;
+
+use crate::alias::{self, IfName};
+use crate::backend::Situation;
+use crate::cli::{Addresses, Apply, Cli, Global, Verb};
+use crate::detect::Detection;
+use crate::error::{Exit, Kind, Refusal, Result};
+use crate::host;
+use crate::journal::Store;
+use crate::live::{Live, Snapshot};
+use crate::root::Root;
+use crate::ui::Ui;
+
+/// The most bytes that `--from` reads.
+const MOST_LIST_BYTES: u64 = 4 << 20;
+
+/// What every verb works with.
+pub(crate) struct Session {
+    options: Global,
+    root: Root,
+    /// The kernel; nothing for another root.
+    live: Option<Live>,
+    ui: Ui,
+}
+
+/// Carries out the command line; returns the exit code, having printed everything, errors included.
+pub fn run(cli: &Cli) -> Exit {
+    let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.json);
+    dispatch(cli, ui).unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        ui.error(cli.verb.name(), &error, exit);
+        exit
+    })
+}
+
+fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
+    let options = cli.global.clone();
+    if options.detailed_exitcode && !options.dry_run {
+        return Err(Refusal::new(Kind::Usage, "--detailed-exitcode goes with --dry-run", "add --dry-run").into());
+    }
+    let root = Root::open(&options.root)?;
+    let live = root.is_live().then(Live::open).transpose()?;
+    let session = Session { options, root, live, ui };
+    match &cli.verb {
+        Verb::Add(add) => add::run(&session, add),
+        Verb::Remove(addresses) => remove::run(&session, addresses),
+        Verb::List => list::run(&session),
+        Verb::Status => status::run(&session),
+        Verb::Rollback(rollback) => rollback::run(&session, rollback),
+    }
+}
+
+impl Verb {
+    fn name(&self) -> &'static str {
+        match self {
+            Verb::Add(_) => "add",
+            Verb::Remove(_) => "remove",
+            Verb::List => "list",
+            Verb::Status => "status",
+            Verb::Rollback(_) => "rollback",
+        }
+    }
+}
+
+impl Session {
+    fn detect(&self) -> Result<Detection> {
+        crate::detect::detect(&self.root, self.options.backend.as_deref())
+    }
+
+    /// How changes are made effective: not at all on a root that does not run.
+    fn apply(&self) -> Apply {
+        if self.live.is_some() { self.options.apply } else { Apply::None }
+    }
+
+    fn snapshot(&self) -> Result<Option<Snapshot>> {
+        self.live.as_ref().map(Live::snapshot).transpose()
+    }
+
+    /// The interface of `-i`, if that was given.
+    fn wanted_interface(&self) -> Result<Option<IfName>> {
+        Ok(self.options.interface.as_deref().map(IfName::new).transpose()?)
+    }
+
+    /// The interface to work on: `-i`, or the primary one.
+    fn interface(&self, detection: &Detection) -> Result<IfName> {
+        let interface = match (self.wanted_interface()?, &detection.claim.interface) {
+            (Some(wanted), _) => wanted,
+            (None, Some(primary)) => primary.clone(),
+            (None, None) => {
+                let hint = "name it with -i, for example -i eth0";
+                return Err(Refusal::new(
+                    Kind::Unsupported,
+                    "the primary interface cannot be told from the files",
+                    hint,
+                )
+                .into());
+            }
+        };
+        if self.live.is_some() {
+            self.usable(&interface)?;
+        }
+        Ok(interface)
+    }
+
+    /// Refuses an interface that the running system does not have or that cannot have addresses of its own.
+    fn usable(&self, interface: &IfName) -> Result<()> {
+        let Some(link) = host::link(&self.root, interface.as_str())? else {
+            let names = host::link_names(&self.root)?.join(", ");
+            let hint = format!("this system has {names}");
+            return Err(Refusal::new(Kind::Unacceptable, format!("there is no interface {interface}"), hint).into());
+        };
+        if let (Some(master), true) = (link.master, link.is_port) {
+            let reason = format!("{interface} is a port of {master}, which has the addresses");
+            return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {master}")).into());
+        }
+        Ok(())
+    }
+
+    /// The store, if the root has one. Without the right to look into it there might as well be none.
+    fn store(&self) -> Result<Option<Store>> {
+        match Store::open(&self.root) {
+            Err(error) if is_permission(&error) => Ok(None),
+            other => other,
+        }
+    }
+}
+
+fn is_permission(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::PermissionDenied)
+}
+
+fn situation(snapshot: Option<&Snapshot>) -> Situation {
+    snapshot.map(Snapshot::situation).unwrap_or_default()
+}
+
+/// Every address that the arguments name, in order, each once.
+fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
+    let mut all: Vec<IpNet> = Vec::new();
+    for text in &arguments.addresses {
+        all.extend(alias::parse_addresses(text)?);
+    }
+    for text in &arguments.block {
+        all.extend(alias::parse_block(text)?);
+    }
+    if let Some(path) = &arguments.from {
+        let mut bytes = Vec::new();
+        let read = if path.as_os_str() == "-" {
+            std::io::stdin().lock().take(MOST_LIST_BYTES).read_to_end(&mut bytes)
+        } else {
+            fs_err::File::open(path).and_then(|file| file.take(MOST_LIST_BYTES).read_to_end(&mut bytes))
+        };
+        read.with_context(|| format!("reading the list {}", path.display()))?;
+        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            let text = line.split('#').next().unwrap_or_default().trim();
+            if !text.is_empty() {
+                let parsed = alias::parse_addresses(text).map_err(|refusal| Refusal {
+                    reason: format!("{}:{}: {}", path.display(), number + 1, refusal.reason),
+                    ..refusal
+                });
+                all.extend(parsed?);
+            }
+        }
+    }
+    if all.is_empty() {
+        let hint = "name addresses, --block CIDR or --from FILE";
+        return Err(Refusal::new(Kind::Usage, "no address was given", hint).into());
+    }
+    if all.len() > alias::MOST_ADDRESSES {
+        let reason = format!("more than {} addresses", alias::MOST_ADDRESSES);
+        return Err(Refusal::new(Kind::Usage, reason, "give them in several calls").into());
+    }
+    let mut seen: std::collections::BTreeMap<IpAddr, IpNet> = Default::default();
+    let mut once = Vec::with_capacity(all.len());
+    for net in all {
+        match seen.insert(net.addr(), net) {
+            None => once.push(net),
+            Some(before) if before == net => {}
+            Some(before) => {
+                let reason = format!("{before} and {net} are one address with two prefixes");
+                return Err(Refusal::new(Kind::Usage, reason, "name it once").into());
+            }
+        }
+    }
+    Ok(once)
+}

@@ -1,0 +1,473 @@
+//! Carrying out a plan, the same line for every verb: lock, recover, plan, show, check, write, run, verify, commit or undo.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
+use super::Session;
+use crate::alias::Alias;
+use crate::backend::{Backend, Entry};
+use crate::cli::Apply;
+use crate::error::{Exit, Failure, Kind, Refusal, Result};
+use crate::journal::{LiveRecord, Metadata, Operation, Store};
+use crate::live::{Expectation, Live, Snapshot};
+use crate::plan::{self, Action, Change, Disturbs, Plan, Step};
+use crate::root::{Root, RootPath};
+use crate::transaction::{self, Transaction};
+use crate::ui::{AddressLine, ChangeLine, Commands, Report};
+use crate::{diff, runner};
+
+/// What a verb wants to do: proven, and not begun.
+pub(super) struct Proposal {
+    backend: &'static dyn Backend,
+    plan: Plan,
+    /// What the files will say.
+    entries: Vec<Entry>,
+    expect: Expectation,
+    lines: Vec<AddressLine>,
+    snapshot: Option<Snapshot>,
+    /// Operations that this one takes back.
+    pub(super) undoes: Vec<u64>,
+    /// What files that are created again were besides bytes.
+    pub(super) metadata: BTreeMap<RootPath, Metadata>,
+}
+
+impl Proposal {
+    /// A proposal whose plan was proven to lead to `entries`.
+    pub(super) fn new(
+        backend: &'static dyn Backend,
+        plan: Plan,
+        entries: Vec<Entry>,
+        expect: Expectation,
+        lines: Vec<AddressLine>,
+        snapshot: Option<Snapshot>,
+    ) -> Proposal {
+        Proposal { backend, plan, entries, expect, lines, snapshot, undoes: Vec::new(), metadata: BTreeMap::new() }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.plan.leaves_files() && self.plan.auto.before.is_empty() && self.plan.auto.after.is_empty()
+    }
+
+    fn report(&self, command: &'static str, result: &'static str) -> Report {
+        let text = |steps: &[&[Step]]| -> Vec<String> {
+            steps.iter().flat_map(|steps| steps.iter()).map(|step| step.action.to_string()).collect()
+        };
+        let change = |change: &Change| ChangeLine {
+            path: change.path.to_string(),
+            result: match (&change.before, &change.after) {
+                (None, _) => "created",
+                (_, None) => "deleted",
+                _ => "changed",
+            },
+        };
+        let plan = &self.plan;
+        let restart = plan.restart.as_ref();
+        Report {
+            command,
+            result,
+            backend: self.backend.name(),
+            operation: None,
+            addresses: self.lines.clone(),
+            changes: plan.changes.iter().filter(|change| change.before != change.after).map(change).collect(),
+            diff: String::from_utf8_lossy(&diff::unified(plan)).into_owned(),
+            commands: Commands {
+                auto: text(&[&plan.auto.before, &plan.auto.after]),
+                restart: restart.map(|apply| text(&[&apply.before, &apply.after])).unwrap_or_default(),
+                restart_refused: restart.err().cloned(),
+            },
+            notes: plan.notes.clone(),
+        }
+    }
+}
+
+/// Plans with `propose` and carries the plan out; prints the report. Without anything to do nothing is written, the lock
+/// file included.
+pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn() -> Result<Proposal>) -> Result<Exit> {
+    let ui = session.ui;
+    let pending = session.store()?.map(|store| store.pending()).transpose()?.flatten();
+    if session.options.dry_run {
+        if let Some(operation) = &pending {
+            ui.warn(&format!("an interrupted operation ({}) will be taken back first", operation.argv.join(" ")));
+        }
+        let proposal = propose()?;
+        let nothing = proposal.is_nothing();
+        ui.diff(&diff::unified(&proposal.plan));
+        ui.report(&proposal.report(verb, if nothing { "unchanged" } else { "planned" }));
+        let detailed = session.options.detailed_exitcode && !nothing;
+        return Ok(if detailed { Exit::Pending } else { Exit::Done });
+    }
+    if pending.is_none() {
+        let proposal = propose()?;
+        if proposal.is_nothing() || (session.apply() == Apply::None && proposal.plan.leaves_files()) {
+            ui.report(&proposal.report(verb, "unchanged"));
+            return Ok(Exit::Done);
+        }
+        drop(proposal);
+    }
+    require_root(session)?;
+    let signals = Signals::catch()?;
+    let store = Store::create(&session.root)?;
+    let _lock = store.lock()?;
+    recover(session, &store)?;
+    let proposal = propose()?;
+    if proposal.is_nothing() {
+        ui.report(&proposal.report(verb, "unchanged"));
+        return Ok(Exit::Done);
+    }
+    ui.diff(&diff::unified(&proposal.plan));
+    ask_the_consumer(session, &proposal.plan)?;
+    signals.stop_if_asked()?;
+    let mut report = proposal.report(verb, "changed");
+    report.operation = execute(session, &store, &proposal, &mut report.notes)?;
+    ui.report(&report);
+    Ok(Exit::Done)
+}
+
+/// Takes back what a killed run left, before anything else.
+pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
+    let pending = store.pending()?;
+    if let (Some(operation), Some(live)) = (&pending, &session.live) {
+        // Live steps first: `ifdown` needs the stanza that is about to go.
+        if let Some(record) = operation.live.as_ref().filter(|record| record.boot == boot_id(&session.root)) {
+            for argv in &record.undo {
+                let _ = runner::run(argv, Duration::from_secs(120));
+            }
+            live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
+        }
+    }
+    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(()) };
+    let operation = &recovered.operation;
+    if let (Some(live), Some(record)) = (&session.live, &operation.live) {
+        if record.boot == boot_id(&session.root) {
+            for argv in &record.reread {
+                let _ = runner::run(argv, Duration::from_secs(120));
+            }
+            let back: Vec<Alias> = record.removed.iter().filter_map(LiveRecord::alias).collect();
+            live.add(&back)?;
+        }
+    }
+    if recovered.conflicts.is_empty() {
+        session.ui.warn(&format!("an interrupted operation ({}) was taken back", operation.argv.join(" ")));
+        return Ok(());
+    }
+    let files: Vec<String> = recovered.conflicts.iter().map(ToString::to_string).collect();
+    Err(Failure::Incomplete {
+        cause: format!("an operation ({}) was interrupted", operation.argv.join(" ")),
+        rest: format!("{} was changed by somebody else since", files.join(", ")),
+        todo: vec![format!("compare with the old bytes in {}/journal, then remove that folder", store.path())],
+    }
+    .into())
+}
+
+fn require_root(session: &Session) -> Result<()> {
+    let allowed = session.live.is_none() || rustix::process::geteuid().is_root();
+    anyhow::ensure!(allowed, "changing the network needs root rights; run it with sudo (nothing was changed)");
+    Ok(())
+}
+
+/// Gives the planned files to the consumer's own parser. What it takes now it must take afterwards.
+fn ask_the_consumer(session: &Session, plan: &Plan) -> Result<()> {
+    if session.live.is_none() {
+        return Ok(());
+    }
+    for check in &plan.checks {
+        let Some(change) = plan.changes.iter().find(|change| change.path == check.path) else { continue };
+        if !check.argv.first().is_some_and(|name| runner::exists(name)) {
+            continue;
+        }
+        let ask = |bytes: &[u8]| -> Result<runner::Outcome> {
+            let dir = tempfile::tempdir().context("creating a folder for a check")?;
+            let file = dir.path().join("staged");
+            fs_err::write(&file, bytes).context("writing a file for a check")?;
+            let name = file.to_string_lossy();
+            let argv: Vec<String> =
+                check.argv.iter().map(|word| if word == "{}" { name.to_string() } else { word.clone() }).collect();
+            runner::run(&argv, Duration::from_secs(20))
+        };
+        let Some(after) = &change.after else { continue };
+        let outcome = ask(after)?;
+        if !outcome.success && ask(change.before.as_deref().unwrap_or_default())?.success {
+            let said = String::from_utf8_lossy(&outcome.output).trim().to_owned();
+            let reason = format!("{} would refuse the planned file ({}): {said}", check.argv.join(" "), outcome.ending);
+            let hint = "nothing was written; please report this with the file";
+            return Err(Refusal::new(Kind::Unproven, reason, hint).at(&check.path, 0).into());
+        }
+    }
+    Ok(())
+}
+
+/// Writes, runs, verifies; returns the operation's number. Everything is taken back on any failure.
+fn execute(session: &Session, store: &Store, proposal: &Proposal, notes: &mut Vec<String>) -> Result<Option<u64>> {
+    let plan = &proposal.plan;
+    let apply = match (session.apply(), &plan.restart) {
+        (Apply::None, _) => plan::Apply::default(),
+        (Apply::Auto, _) => plan.auto.clone(),
+        (Apply::Restart, Ok(apply)) => apply.clone(),
+        (Apply::Restart, Err(reason)) => {
+            let hint = "leave --apply restart out; the default makes the change effective without it";
+            return Err(Refusal::new(
+                Kind::ManagedElsewhere,
+                format!("a full restart is refused here: {reason}"),
+                hint,
+            )
+            .into());
+        }
+    };
+    let mut operation = Operation::new(std::env::args().collect(), proposal.backend.name())?;
+    operation.undoes = proposal.undoes.clone();
+    if session.apply() != Apply::None {
+        operation.live = Some(live_record(session, proposal, &apply));
+    }
+    let mut transaction = Transaction::begin(&session.root, store, plan, operation, &proposal.metadata)?;
+    notes.append(&mut transaction.notes);
+    let mut done = Vec::new();
+    let result = apply_all(session, proposal, &apply, &mut transaction, &mut done, notes);
+    match result {
+        Ok(()) => Ok(Some(transaction.commit()?)),
+        Err(error) => Err(take_back(session, store, proposal, transaction, &done, &error)),
+    }
+}
+
+fn live_record(session: &Session, proposal: &Proposal, apply: &plan::Apply) -> LiveRecord {
+    let before = |alias: &&Alias| {
+        let snapshot = proposal.snapshot.as_ref();
+        !snapshot.is_some_and(|snapshot| snapshot.is_up(alias.interface.as_str(), alias.address.addr()))
+    };
+    let argv = |action: &Action| match action {
+        Action::Run(command) => Some(command.argv.clone()),
+        _ => None,
+    };
+    let steps = || apply.before.iter().chain(&apply.after);
+    LiveRecord {
+        boot: boot_id(&session.root),
+        added: proposal.expect.up.iter().filter(before).map(LiveRecord::entry).collect(),
+        removed: proposal.snapshot.iter().flat_map(|snapshot| snapshot.details(&proposal.expect.gone)).collect(),
+        undo: steps().rev().filter_map(|step| step.undo.as_ref().and_then(argv)).collect(),
+        reread: steps().filter(|step| step.repeat_after_undo).filter_map(|step| argv(&step.action)).collect(),
+    }
+}
+
+fn apply_all(
+    session: &Session,
+    proposal: &Proposal,
+    apply: &plan::Apply,
+    transaction: &mut Transaction<'_>,
+    done: &mut Vec<Step>,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    run_steps(session, proposal, &apply.before, done, notes)?;
+    transaction.write()?;
+    let found = proposal.backend.entries(&session.root)?;
+    let same = found.iter().map(Entry::identity).eq(proposal.entries.iter().map(Entry::identity));
+    anyhow::ensure!(same, "the written files do not say what was planned");
+    run_steps(session, proposal, &apply.after, done, notes)?;
+    let (Some(live), Some(before)) = (&session.live, &proposal.snapshot) else { return Ok(()) };
+    if session.apply() == Apply::None {
+        return Ok(());
+    }
+    if session.apply() == Apply::Restart {
+        let back = live.put_back_foreign(before, &proposal.expect)?;
+        if !back.is_empty() {
+            notes.push(format!(
+                "the restart dropped {}, which no file configures; put back until the next restart",
+                back.join(", ")
+            ));
+        }
+    }
+    live.deprecate(&proposal.expect.up)?;
+    let faults = live.verify(before, &proposal.expect, Duration::from_secs(session.options.wait))?;
+    anyhow::ensure!(faults.is_empty(), "the change did not hold: {}", faults.join("; "));
+    Ok(())
+}
+
+fn run_steps(
+    session: &Session,
+    proposal: &Proposal,
+    steps: &[Step],
+    done: &mut Vec<Step>,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    let Some(live) = &session.live else { return Ok(()) };
+    let mut rest = steps;
+    while let Some(step) = rest.first() {
+        let same = |other: &&Step| std::mem::discriminant(&other.action) == std::mem::discriminant(&step.action);
+        let count = if matches!(step.action, Action::Run(_)) { 1 } else { rest.iter().take_while(same).count() };
+        let (batch, later) = rest.split_at(count);
+        rest = later;
+        let aliases: Vec<Alias> = batch.iter().filter_map(|step| step.action.alias().cloned()).collect();
+        match &step.action {
+            Action::Add(_) => {
+                done.extend_from_slice(batch);
+                live.add(&aliases)?;
+            }
+            Action::Delete(_) => {
+                done.extend_from_slice(batch);
+                live.delete(aliases.iter().map(|alias| (alias.interface.as_str(), alias.address.addr())))?;
+            }
+            Action::Run(command) => {
+                let spared = spared(session, live, proposal, command)?;
+                if !spared.is_empty() {
+                    notes.push(format!(
+                        "`{}` was left out: it would delete {}, which no file configures; the file is read at its next start",
+                        command.argv.join(" "),
+                        spared.join(", ")
+                    ));
+                    continue;
+                }
+                done.push(step.clone());
+                let outcome = runner::run(&command.argv, command.limit)?;
+                anyhow::ensure!(
+                    outcome.success,
+                    "`{}`: {}{}",
+                    command.argv.join(" "),
+                    outcome.ending,
+                    last_words(&outcome.output)
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What of others a command would delete, where that is a reason not to run it: only the full restart, which the
+/// administrator asked for, may.
+fn spared(session: &Session, live: &Live, proposal: &Proposal, command: &plan::Command) -> Result<Vec<String>> {
+    if command.disturbs != Disturbs::Foreign || session.apply() == Apply::Restart {
+        return Ok(Vec::new());
+    }
+    let expect = &proposal.expect;
+    let known: BTreeSet<IpAddr> = proposal
+        .entries
+        .iter()
+        .map(|entry| entry.address.addr())
+        .chain(expect.up.iter().map(|alias| alias.address.addr()))
+        .chain(expect.gone.iter().map(|(_, ip)| *ip))
+        .collect();
+    let interfaces: BTreeSet<&str> = expect
+        .up
+        .iter()
+        .map(|alias| alias.interface.as_str())
+        .chain(expect.gone.iter().map(|(interface, _)| interface.as_str()))
+        .collect();
+    let now = live.snapshot()?;
+    Ok(interfaces.into_iter().flat_map(|interface| now.foreign(interface, &known)).collect())
+}
+
+fn last_words(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(3)).copied().collect::<Vec<_>>().join(" / ");
+    if last.is_empty() { last } else { format!(" ({last})") }
+}
+
+/// Live steps back first, surgically, then the files, then whoever read the new files reads the old ones.
+fn take_back(
+    session: &Session,
+    store: &Store,
+    proposal: &Proposal,
+    transaction: Transaction<'_>,
+    done: &[Step],
+    error: &anyhow::Error,
+) -> anyhow::Error {
+    let cause = format!("{error:#}");
+    // A refusal before the first step (somebody wrote to the file just now) stays a refusal.
+    let refusal = error.downcast_ref::<Refusal>().filter(|_| done.is_empty()).cloned();
+    let folder = format!("{}/journal", store.path());
+    let mut rest = Vec::new();
+    let mut attempt = |what: &str, result: Result<()>| {
+        if let Err(error) = result {
+            rest.push(format!("{what}: {error:#}"));
+        }
+    };
+    for step in done.iter().rev() {
+        if let Some(Action::Run(command)) = &step.undo {
+            // Its failure shows in the verification, if it matters.
+            let _ = runner::run(&command.argv, command.limit);
+        }
+    }
+    let touched = session.live.as_ref().zip(proposal.snapshot.as_ref()).filter(|_| session.apply() != Apply::None);
+    if let Some((live, before)) = touched {
+        attempt("the addresses", live.restore(before, &proposal.expect));
+    }
+    let files = match transaction.undo() {
+        Ok(conflicts) => {
+            conflicts.iter().map(|path| format!("{path} was changed by somebody else meanwhile")).collect()
+        }
+        Err(error) => vec![format!("the files: {error:#} (the old bytes are in {folder})")],
+    };
+    if let Some((live, before)) = touched {
+        for step in done.iter().filter(|step| step.repeat_after_undo) {
+            if let Action::Run(command) = &step.action {
+                let _ = runner::run(&command.argv, command.limit);
+            }
+        }
+        attempt("the addresses", live.restore(before, &proposal.expect));
+        let fresh = |alias: &&Alias| !before.is_up(alias.interface.as_str(), alias.address.addr());
+        let gone =
+            proposal.expect.up.iter().filter(fresh).map(|alias| (alias.interface.to_string(), alias.address.addr()));
+        let expect = Expectation { up: Vec::new(), gone: gone.collect() };
+        match live.verify(before, &expect, Duration::from_secs(session.options.wait.max(5))) {
+            Ok(faults) => rest.extend(faults),
+            Err(error) => rest.push(format!("{error:#}")),
+        }
+    }
+    let todo = todo(proposal, !files.is_empty(), &folder);
+    rest.extend(files);
+    match (rest.is_empty(), refusal) {
+        (true, Some(refusal)) => refusal.into(),
+        (true, None) => Failure::RolledBack { cause }.into(),
+        (false, _) => Failure::Incomplete { cause, rest: rest.join("; "), todo }.into(),
+    }
+}
+
+/// The commands that finish by hand what could not be taken back.
+fn todo(proposal: &Proposal, files: bool, folder: &str) -> Vec<String> {
+    let mut todo = Vec::new();
+    for alias in &proposal.expect.up {
+        todo.push(Action::Delete(alias.clone()).to_string());
+    }
+    if let Some(before) = &proposal.snapshot {
+        todo.extend(before.recipe());
+    }
+    if files {
+        let changes = proposal.plan.changes.iter().filter(|change| change.before != change.after).enumerate();
+        todo.extend(changes.map(|(index, change)| match change.before {
+            Some(_) => format!("cp {folder}/{index}.before {}", change.path),
+            None => format!("rm {}", change.path),
+        }));
+    }
+    todo
+}
+
+fn boot_id(root: &Root) -> String {
+    let id = root.read(&"/proc/sys/kernel/random/boot_id".into()).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&id).trim().to_owned()
+}
+
+/// Signals that must not stop a change half-way: from the lock on they are only noted. Handlers, unlike ignored signals,
+/// are not inherited by the programs that are run.
+struct Signals {
+    asked: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&asked)).context("catching signals")?;
+        }
+        let noted = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGTSTP, noted).context("catching signals")?;
+        Ok(Signals { asked })
+    }
+
+    fn stop_if_asked(&self) -> Result<()> {
+        if self.asked.load(Ordering::Relaxed) { Err(Failure::Interrupted.into()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,166 @@
+//! `ipalias remove`: every entry of the addresses named, out of the files and off the interface.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::perform::{self, Proposal};
+use super::{Session, situation, wanted_addresses};
+use crate::alias::{Alias, IfName};
+use crate::backend::{Backend, Entry, Role, UpAddress};
+use crate::cli::Addresses;
+use crate::error::{Exit, Kind, Refusal, Result};
+use crate::journal::digest;
+use crate::live::{self, Expectation, Snapshot};
+use crate::plan::{Action, Plan, Step};
+use crate::proof::{self, Goal};
+use crate::root::RootPath;
+use crate::ui::AddressLine;
+
+/// Runs the verb.
+pub(super) fn run(session: &Session, arguments: &Addresses) -> Result<Exit> {
+    let wanted = wanted_addresses(arguments)?;
+    perform::carry_out(session, "remove", || propose(session, &wanted))
+}
+
+fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
+    let detection = session.detect()?;
+    let only = session.wanted_interface()?;
+    let old = detection.backend.entries(&session.root)?;
+    let snapshot = session.snapshot()?;
+    let now = situation(snapshot.as_ref());
+    let ips: BTreeSet<IpAddr> = wanted.iter().map(IpNet::addr).collect();
+    let here = |interface: &str| only.as_ref().is_none_or(|only| only.as_str() == interface);
+    let gone: Vec<Entry> =
+        old.iter().filter(|entry| ips.contains(&entry.address.addr()) && here(&entry.interface)).cloned().collect();
+    let up: Vec<&UpAddress> =
+        now.up.iter().filter(|up| ips.contains(&up.address.addr()) && here(&up.interface)).collect();
+    for entry in &gone {
+        if entry.role == Role::Primary {
+            let reason = format!("{} is the primary address", entry.address.addr());
+            let refusal = Refusal::new(Kind::Unacceptable, reason, "ipalias removes additional addresses only");
+            return Err(refusal.at(&entry.path, entry.line).into());
+        }
+    }
+    if let Some(snapshot) = &snapshot {
+        up.iter().try_for_each(|up| may_go(session, snapshot, up, &gone, &ips))?;
+    }
+    let mut plan = if gone.is_empty() { Plan::nothing() } else { detection.backend.remove(&session.root, &gone)? };
+    for up in up.iter().filter(|up| {
+        !gone.iter().any(|entry| entry.interface == up.interface && entry.address.addr() == up.address.addr())
+    }) {
+        let alias =
+            Alias { interface: IfName::new(&up.interface)?, address: up.address, label: None, preferred: false };
+        let step = Step::new(Action::Delete(alias));
+        plan.auto.after.push(step.clone());
+        if let Ok(restart) = &mut plan.restart {
+            restart.after.push(step);
+        }
+    }
+    reopen_last_lines(session, &mut plan)?;
+    let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Gone(&gone))?;
+    let lines = lines(wanted, &gone, &up, only.as_ref(), detection.backend);
+    let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
+    let gone = configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
+    let expect = Expectation { up: Vec::new(), gone };
+    Ok(Proposal::new(detection.backend, plan, entries, expect, lines, snapshot))
+}
+
+/// Refuses addresses without which the administrator, or other addresses, would lose the way.
+fn may_go(
+    session: &Session,
+    snapshot: &Snapshot,
+    up: &UpAddress,
+    gone: &[Entry],
+    ips: &BTreeSet<IpAddr>,
+) -> Result<()> {
+    let ip = up.address.addr();
+    let refuse = |reason: String, hint: String| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
+    if live::ssh_session().is_some_and(|(_, local)| local == ip) {
+        let hint = "log in through another address first".to_owned();
+        return refuse(format!("this session came in through {ip}"), hint);
+    }
+    if snapshot.is_source(ip) && !gone.iter().any(|entry| entry.address.addr() == ip) {
+        let hint = "ipalias removes additional addresses only".to_owned();
+        return refuse(format!("{ip} is the primary address of the running system"), hint);
+    }
+    let dependents: Vec<String> = snapshot
+        .dependents(&up.interface, ip)
+        .into_iter()
+        .filter(|other| !ips.contains(&other.addr()))
+        .map(|other| other.to_string())
+        .collect();
+    if dependents.is_empty() || promotes(session, &up.interface)? {
+        return Ok(());
+    }
+    refuse(
+        format!("{ip} is the first address of its subnet, and the kernel would drop {} with it", dependents.join(", ")),
+        format!("let the kernel keep them: sysctl -w net.ipv4.conf.{}.promote_secondaries=1", up.interface),
+    )
+}
+
+/// Whether the kernel keeps secondaries when their first address goes (ip-sysctl: the larger of `all` and the interface).
+fn promotes(session: &Session, interface: &str) -> Result<bool> {
+    for name in ["all", interface] {
+        let path = RootPath::from("/proc/sys/net/ipv4/conf").join(name).join("promote_secondaries");
+        if session.root.read(&path)?.is_some_and(|value| value.trim_ascii() != b"0") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A file whose last line had no end got one when the address was added. If nothing else happened to it since, the
+/// removal takes that back, too.
+fn reopen_last_lines(session: &Session, plan: &mut Plan) -> Result<()> {
+    if plan.changes.is_empty() {
+        return Ok(());
+    }
+    let Some(store) = session.store()? else { return Ok(()) };
+    let operations = store.operations()?;
+    for change in &mut plan.changes {
+        let (Some(before), Some(after)) = (&change.before, &change.after) else { continue };
+        let now = digest(before);
+        let found = operations.iter().rev().find_map(|operation| {
+            let index = operation
+                .files
+                .iter()
+                .position(|file| file.path() == change.path && file.after.as_deref() == Some(&now));
+            index.map(|index| (operation.id, index))
+        });
+        let Some((id, index)) = found else { continue };
+        let Ok(image) = store.image(Some(id), index) else { continue };
+        let closed = |eol: &[u8]| [image.as_slice(), eol].concat() == *after;
+        if closed(b"\n") || closed(b"\r\n") {
+            change.after = Some(image);
+        }
+    }
+    Ok(())
+}
+
+fn lines(
+    wanted: &[IpNet],
+    gone: &[Entry],
+    up: &[&UpAddress],
+    only: Option<&IfName>,
+    backend: &dyn Backend,
+) -> Vec<AddressLine> {
+    let line = |wish: &IpNet| {
+        let ip = wish.addr();
+        let entries: Vec<&Entry> = gone.iter().filter(|entry| entry.address.addr() == ip).collect();
+        let live = up.iter().find(|up| up.address.addr() == ip);
+        let (result, note) = match (entries.as_slice(), live) {
+            ([], None) => ("unchanged", Some(format!("it is neither configured ({}) nor up", backend.name()))),
+            ([], Some(_)) => ("removed", Some("it was up, but in no file".to_owned())),
+            (many, _) if many.len() > 1 => ("removed", Some(format!("it was configured {} times", many.len()))),
+            _ => ("removed", None),
+        };
+        let found = entries.first().map(|entry| (entry.address, entry.interface.clone(), entry.label.clone()));
+        let found = found.or_else(|| live.map(|up| (up.address, up.interface.clone(), up.label.clone())));
+        let (address, interface, label) = found
+            .unwrap_or_else(|| (*wish, only.map_or_else(|| "any interface".to_owned(), ToString::to_string), None));
+        AddressLine { address: address.to_string(), interface, label, result, note }
+    };
+    wanted.iter().map(line).collect()
+}

@@ -1,0 +1,329 @@
+//! `ipalias rollback`: the recorded bytes back, as an operation of its own; or from `FILE.bak` if the record is lost.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::perform::{self, Proposal};
+use super::{Session, situation};
+use crate::alias::{Alias, IfName, Label};
+use crate::backend::{Backend, Entry, Role, Situation};
+use crate::cli::Rollback;
+use crate::error::{Exit, Kind, Refusal, Result};
+use crate::journal::{Metadata, Operation, Store, digest};
+use crate::live::Expectation;
+use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
+use crate::root::RootPath;
+use crate::ui::AddressLine;
+
+/// Runs the verb.
+pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
+    if arguments.list {
+        return list(session);
+    }
+    perform::carry_out(session, "rollback", || propose(session, arguments))
+}
+
+/// Files as they are to be, and where that is known from.
+struct Target {
+    changes: Vec<Change>,
+    metadata: BTreeMap<RootPath, Metadata>,
+    undoes: Vec<u64>,
+    source: String,
+}
+
+fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
+    let store = session.store()?;
+    let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
+    let target = match (&store, operations.iter().any(|operation| !operation.rolled_back)) {
+        (Some(store), true) => from_store(session, store, &operations, arguments)?,
+        _ => from_backup(session, arguments.force)?,
+    };
+    let detection = session.detect()?;
+    let backend = detection.backend;
+    let old = backend.entries(&session.root)?;
+    let mut plan = Plan { changes: target.changes, ..Plan::nothing() };
+    let new = backend
+        .entries(&plan.overlay(&session.root))
+        .map_err(|error| error.context("the state to go back to cannot be read, so it was not restored"))?;
+    keeps_primary(&old, &new, arguments.force)?;
+    let snapshot = session.snapshot()?;
+    let now = situation(snapshot.as_ref());
+    let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
+    let coming: Vec<Alias> = coming.iter().filter_map(wish).collect();
+    // On the root as it will be, the backend knows the labels of what comes; on the root as it is, of what goes.
+    steps(session, backend, &mut plan, &leaving, &coming, &now)?;
+    plan.notes.insert(0, target.source);
+    let gone = leaving.iter().filter(|entry| entry.is_effective());
+    let expect = Expectation {
+        up: coming.clone(),
+        gone: gone.map(|entry| (entry.interface.clone(), entry.address.addr())).collect(),
+    };
+    let line = |address: String, interface: &str, label: Option<String>, result| AddressLine {
+        address,
+        interface: interface.to_owned(),
+        label,
+        result,
+        note: None,
+    };
+    let removed =
+        leaving.iter().map(|entry| line(entry.address.to_string(), &entry.interface, entry.label.clone(), "removed"));
+    let added = coming.iter().map(|alias| {
+        line(
+            alias.address.to_string(),
+            alias.interface.as_str(),
+            alias.label.as_ref().map(ToString::to_string),
+            "added",
+        )
+    });
+    let lines = removed.chain(added).collect();
+    let mut proposal = Proposal::new(backend, plan, new, expect, lines, snapshot);
+    proposal.undoes = target.undoes;
+    proposal.metadata = target.metadata;
+    Ok(proposal)
+}
+
+/// The state before operation `--to` (or the newest one), if the files are what the operations since left.
+fn from_store(session: &Session, store: &Store, operations: &[Operation], arguments: &Rollback) -> Result<Target> {
+    let held: Vec<&Operation> = operations.iter().filter(|operation| !operation.rolled_back).collect();
+    let first = match arguments.to {
+        Some(id) => held.iter().position(|operation| operation.id == id).ok_or_else(|| {
+            Refusal::new(Kind::NotFound, format!("there is no operation {id}"), "ipalias rollback --list shows them")
+        })?,
+        None => held.len().saturating_sub(1),
+    };
+    let undone = held.get(first..).unwrap_or_default();
+    let mut target =
+        Target { changes: Vec::new(), metadata: BTreeMap::new(), undoes: Vec::new(), source: String::new() };
+    let mut seen: Vec<RootPath> = Vec::new();
+    for operation in undone {
+        target.undoes.push(operation.id);
+        for (index, file) in operation.files.iter().enumerate() {
+            let path = file.path();
+            if seen.contains(&path) {
+                continue;
+            }
+            let newest = undone.iter().rev().find_map(|later| later.files.iter().find(|file| file.path() == path));
+            let current = session.root.read(&path)?;
+            if newest.is_some_and(|newest| newest.after != current.as_deref().map(digest)) && !arguments.force {
+                let hint = "somebody edited it; ipalias remove takes a single address out, --force puts the recorded file back";
+                let reason = format!("the file was changed since operation {}", operation.id);
+                return Err(Refusal::new(Kind::ChangedSince, reason, hint).at(&path, 0).into());
+            }
+            let image = file.before.is_some().then(|| store.image(Some(operation.id), index)).transpose()?;
+            if image.as_deref().map(digest) != file.before {
+                let hint = format!("look into {}", store.path());
+                return Err(Refusal::new(Kind::Malformed, "the old bytes in the store are damaged", hint)
+                    .at(&path, 0)
+                    .into());
+            }
+            let mode = file.metadata.as_ref().map_or(0o644, |metadata| metadata.mode);
+            target.metadata.extend(file.metadata.clone().map(|metadata| (path.clone(), metadata)));
+            target.changes.push(Change {
+                path: path.clone(),
+                before: current,
+                after: image,
+                mode,
+                backup: backup_of(session, &path)?,
+            });
+            seen.push(path);
+        }
+    }
+    let ids: Vec<String> = undone.iter().map(|operation| operation.id.to_string()).collect();
+    let commands: Vec<String> = undone.iter().map(|operation| operation.argv.join(" ")).collect();
+    target.source = format!("taking back operation {}: {}", ids.join(", "), commands.join("; "));
+    Ok(target)
+}
+
+/// A file in a directory that is included whole must not get a `.bak` beside it; only the backend knows, so the place
+/// where the first one was put decides.
+fn backup_of(session: &Session, path: &RootPath) -> Result<Backup> {
+    let beside = path.parent().join([path.name(), b".bak"].concat());
+    Ok(if session.root.is_file(&beside)? { Backup::Beside } else { Backup::StoreOnly })
+}
+
+/// Without a record: the one `FILE.bak` beside the files in charge.
+fn from_backup(session: &Session, force: bool) -> Result<Target> {
+    let detection = session.detect()?;
+    let mut changes = Vec::new();
+    for path in &detection.claim.files {
+        let path = session.root.resolve(path)?;
+        let beside = path.parent().join([path.name(), b".bak"].concat());
+        if session.root.link_target(&beside)?.is_some() || !session.root.is_file(&beside)? {
+            continue;
+        }
+        if let (true, Some(access)) = (session.root.is_live() && !force, session.root.access(&beside)?) {
+            if access.uid != 0 || access.mode & 0o022 != 0 {
+                let hint = "look at it, then use --force";
+                let reason = "others than root can write to this backup";
+                return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&beside, 0).into());
+            }
+        }
+        let (before, after) = (session.root.read(&path)?, session.root.read(&beside)?);
+        if before != after {
+            changes.push(Change { path, before, after, mode: 0o644, backup: Backup::Beside });
+        }
+    }
+    match changes.as_slice() {
+        [] => {
+            let hint = "ipalias has changed nothing here, or its record and the .bak files are gone";
+            Err(Refusal::new(Kind::NotFound, "there is nothing to take back", hint).into())
+        }
+        [only] => {
+            let source = format!("there is no record of the change; going back to {}.bak", only.path);
+            Ok(Target { changes, metadata: BTreeMap::new(), undoes: Vec::new(), source })
+        }
+        many => {
+            let names: Vec<String> = many.iter().map(|change| format!("{}.bak", change.path)).collect();
+            let hint = "copy the right one by hand";
+            let reason = format!("there is no record of the change, and several backups: {}", names.join(", "));
+            Err(Refusal::new(Kind::Ambiguous, reason, hint).into())
+        }
+    }
+}
+
+fn keeps_primary(old: &[Entry], new: &[Entry], force: bool) -> Result<()> {
+    let primary = |entries: &[Entry]| -> Vec<(String, ipnet::IpNet)> {
+        let effective = entries.iter().filter(|entry| entry.role == Role::Primary && entry.is_effective());
+        effective.map(|entry| (entry.interface.clone(), entry.address)).collect()
+    };
+    if force || primary(old) == primary(new) {
+        return Ok(());
+    }
+    let hint = "look at the difference with --dry-run --force; --force restores it all the same";
+    Err(Refusal::new(Kind::ChangedSince, "the recorded state has another primary address", hint).into())
+}
+
+/// Entries of `from` that `than` has no equal of.
+fn difference(from: &[Entry], than: &[Entry]) -> Vec<Entry> {
+    let mut count: BTreeMap<_, i64> = BTreeMap::new();
+    than.iter().for_each(|entry| *count.entry(entry.identity()).or_default() += 1);
+    let mut left = Vec::new();
+    for entry in from {
+        let room = count.entry(entry.identity()).or_default();
+        *room -= 1;
+        if *room < 0 {
+            left.push(entry.clone());
+        }
+    }
+    left
+}
+
+fn wish(entry: &Entry) -> Option<Alias> {
+    let interface = IfName::new(&entry.interface).ok().filter(|_| entry.is_effective())?;
+    let label = entry.label.as_deref().and_then(|label| Label::new(label).ok());
+    Some(Alias { interface, address: entry.address, label, preferred: false })
+}
+
+/// Borrows the steps of the backend's own plans for what goes and what comes; the bytes are the recorded ones.
+fn steps(
+    session: &Session,
+    backend: &dyn Backend,
+    plan: &mut Plan,
+    leaving: &[Entry],
+    coming: &[Alias],
+    now: &Situation,
+) -> Result<()> {
+    let direct = |leaving: &[Entry]| Apply {
+        before: Vec::new(),
+        after: leaving.iter().filter_map(wish).map(|alias| Step::new(Action::Delete(alias))).collect(),
+    };
+    let goes = if leaving.is_empty() { None } else { backend.remove(&session.root, leaving).ok() };
+    let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok() };
+    let added =
+        Apply { before: Vec::new(), after: coming.iter().map(|alias| Step::new(Action::Add(alias.clone()))).collect() };
+    let auto = [
+        goes.as_ref().map_or_else(|| direct(leaving), |plan| plan.auto.clone()),
+        comes.as_ref().map_or(added, |plan| plan.auto.clone()),
+    ];
+    plan.auto = joined(auto);
+    let restarts: Vec<Result<Apply, String>> = goes.into_iter().chain(comes).map(|plan| plan.restart).collect();
+    plan.restart = restarts.into_iter().collect::<Result<Vec<_>, _>>().map(joined);
+    Ok(())
+}
+
+fn joined(parts: impl IntoIterator<Item = Apply>) -> Apply {
+    let mut all = Apply::default();
+    for part in parts {
+        for step in part.before {
+            all.before.push(step);
+        }
+        for step in part.after {
+            // A daemon that both sides want to read its files again does so once.
+            if !all.after.contains(&step) {
+                all.after.push(step);
+            }
+        }
+    }
+    all
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: u64,
+    time: String,
+    command: String,
+    backend: String,
+    files: Vec<String>,
+    state: String,
+}
+
+fn list(session: &Session) -> Result<Exit> {
+    #[derive(Serialize)]
+    struct Document {
+        command: &'static str,
+        operations: Vec<Row>,
+    }
+    let operations = session.store()?.map(|store| store.operations()).transpose()?.unwrap_or_default();
+    let row = |operation: &Operation| {
+        let undone_by = operations.iter().find(|later| !later.rolled_back && later.undoes.contains(&operation.id));
+        Row {
+            id: operation.id,
+            time: operation.time_text(),
+            command: operation.argv.join(" "),
+            backend: operation.backend.clone(),
+            files: operation.files.iter().map(|file| file.path().to_string()).collect(),
+            state: match (operation.rolled_back, undone_by) {
+                (true, _) => "failed, rolled back".to_owned(),
+                (false, Some(later)) => format!("taken back by {}", later.id),
+                (false, None) => "done".to_owned(),
+            },
+        }
+    };
+    let rows: Vec<Row> = operations.iter().map(row).collect();
+    if session.ui.is_json() {
+        session.ui.json(&Document { command: "rollback --list", operations: rows });
+        return Ok(Exit::Done);
+    }
+    let cells = |row: &Row| {
+        vec![row.id.to_string(), row.time.clone(), row.state.clone(), row.files.join(" "), row.command.clone()]
+    };
+    session.ui.table(&["ID", "TIME", "STATE", "FILES", "COMMAND"], &rows.iter().map(cells).collect::<Vec<_>>());
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(ip: &str) -> Entry {
+        let ip: std::net::IpAddr = ip.parse().unwrap();
+        Entry {
+            interface: "eth0".into(),
+            address: ip.into(),
+            label: None,
+            path: "/x".into(),
+            line: 1,
+            form: String::new(),
+            role: Role::Additional,
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn differences_count() {
+        let (a, b) = (entry("203.0.113.5"), entry("203.0.113.6"));
+        assert_eq!(difference(&[a.clone(), a.clone(), b.clone()], &[a.clone()]), [a.clone(), b]);
+        assert_eq!(difference(&[a.clone()], &[a.clone(), a.clone()]), []);
+    }
+}

@@ -1,0 +1,120 @@
+//! `ipalias status`: what ipalias sees here, and what it would do.
+
+use serde::Serialize;
+
+use super::{Session, situation};
+use crate::backend::{Role, Strength};
+use crate::detect::Detection;
+use crate::error::{Exit, Result};
+use crate::host;
+
+#[derive(Serialize)]
+struct Document {
+    command: &'static str,
+    system: String,
+    backend: &'static str,
+    evidence: Vec<String>,
+    certainty: &'static str,
+    others: Vec<Other>,
+    interface: Option<String>,
+    primary: Vec<String>,
+    additional: usize,
+    files: Vec<String>,
+    apply_auto: String,
+    apply_restart: Option<String>,
+    apply_restart_refused: Option<String>,
+    interrupted: Option<String>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Other {
+    backend: &'static str,
+    reason: String,
+}
+
+/// Runs the verb.
+pub(super) fn run(session: &Session) -> Result<Exit> {
+    let document = gather(session, session.detect()?)?;
+    if session.ui.is_json() {
+        session.ui.json(&document);
+        return Ok(Exit::Done);
+    }
+    let show = |name: &str, value: &str| session.ui.line(&format!("{name:<15} {value}"));
+    show("system", &document.system);
+    show("backend", &format!("{} ({})", document.backend, document.certainty));
+    document.evidence.iter().for_each(|evidence| show("", evidence));
+    show("interface", document.interface.as_deref().unwrap_or("unknown: name it with -i"));
+    show("primary", &if document.primary.is_empty() { "unknown".to_owned() } else { document.primary.join(", ") });
+    show("additional", &format!("{} (ipalias list shows them)", document.additional));
+    show("files", &document.files.join(", "));
+    show("--apply auto", &document.apply_auto);
+    match (&document.apply_restart, &document.apply_restart_refused) {
+        (Some(restart), _) => show("--apply restart", restart),
+        (None, reason) => show("--apply restart", &format!("refused: {}", reason.as_deref().unwrap_or_default())),
+    }
+    document.others.iter().for_each(|other| show("not", &format!("{}: {}", other.backend, other.reason)));
+    if let Some(interrupted) = &document.interrupted {
+        session
+            .ui
+            .warn(&format!("an operation was interrupted and will be taken back by the next change: {interrupted}"));
+    }
+    document.warnings.iter().for_each(|warning| session.ui.warn(warning));
+    Ok(Exit::Done)
+}
+
+fn gather(session: &Session, detection: Detection) -> Result<Document> {
+    let Detection { backend, claim, losers } = detection;
+    let os = host::os_release(&session.root)?;
+    let entries = backend.entries(&session.root)?;
+    let snapshot = session.snapshot()?;
+    let interface = session.wanted_interface()?.or(claim.interface).map(|interface| interface.to_string());
+    let on_it = |name: &str| interface.as_deref().is_none_or(|interface| interface == name);
+    let mut primary: Vec<String> = entries
+        .iter()
+        .filter(|entry| entry.role == Role::Primary && on_it(&entry.interface))
+        .map(|entry| entry.address.to_string())
+        .collect();
+    if let Some(snapshot) = &snapshot {
+        let up = situation(Some(snapshot))
+            .up
+            .into_iter()
+            .filter(|up| snapshot.is_source(up.address.addr()) && on_it(&up.interface));
+        for up in up.map(|up| up.address.to_string()) {
+            if !primary.contains(&up) {
+                primary.push(up);
+            }
+        }
+    }
+    let mut warnings = claim.warnings;
+    warnings.extend(entries.iter().filter_map(|entry| {
+        let problem = entry.problem.as_ref()?;
+        Some(format!("{}:{}: {} is not effective: {problem}", entry.path, entry.line, entry.address))
+    }));
+    let pending = session.store()?.map(|store| store.pending()).transpose()?.flatten();
+    let (apply_restart, apply_restart_refused) = match claim.restart {
+        Ok(restart) => (Some(restart), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    Ok(Document {
+        command: "status",
+        system: if os.pretty_name.is_empty() { "unknown".to_owned() } else { os.pretty_name },
+        backend: backend.name(),
+        evidence: claim.evidence,
+        certainty: match claim.strength {
+            Strength::Running => "it configured the running system",
+            Strength::Enabled => "it is enabled",
+            Strength::Configured => "its files are here",
+        },
+        others: losers.into_iter().map(|(backend, reason)| Other { backend, reason }).collect(),
+        interface,
+        primary,
+        additional: entries.iter().filter(|entry| entry.role == Role::Additional).count(),
+        files: claim.files.iter().map(ToString::to_string).collect(),
+        apply_auto: claim.auto,
+        apply_restart,
+        apply_restart_refused,
+        interrupted: pending.map(|operation| operation.argv.join(" ")),
+        warnings,
+    })
+}

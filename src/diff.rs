@@ -1,0 +1,196 @@
+//! A plan's changes as a unified diff, in bytes, such that `patch -p1` in the root turns before into after.
+//!
+//! Lines end at `\n` only. What is common at both ends is cut off before anything is compared, and pure insertions and
+//! deletions of any size take linear time; the general algorithm (Myers, by `similar`) sees only the rest.
+
+use similar::{Algorithm, DiffOp, DiffTag};
+
+use crate::plan::{Change, Plan};
+
+/// Lines shown around a change.
+const CONTEXT: usize = 3;
+
+/// From this many lines on, a pure insertion or deletion is found by one pass instead of the general algorithm.
+const MANY_LINES: usize = 2_000;
+
+/// The unified diff of all changes of `plan`, empty if no file changes.
+pub fn unified(plan: &Plan) -> Vec<u8> {
+    plan.changes.iter().flat_map(of_change).collect()
+}
+
+/// The unified diff of one change, empty if nothing changes.
+pub fn of_change(change: &Change) -> Vec<u8> {
+    let mut out = Vec::new();
+    if change.before == change.after {
+        return out;
+    }
+    let side = |letter: &str, bytes: &Option<Vec<u8>>| match bytes {
+        Some(_) => [letter.as_bytes(), change.path.as_bytes()].concat(),
+        None => b"/dev/null".to_vec(),
+    };
+    header(&mut out, b"--- ", &side("a", &change.before));
+    header(&mut out, b"+++ ", &side("b", &change.after));
+    let old = lines(change.before.as_deref().unwrap_or_default());
+    let new = lines(change.after.as_deref().unwrap_or_default());
+    for hunk in similar::group_diff_ops(ops(&old, &new), CONTEXT) {
+        write_hunk(&mut out, &hunk, &old, &new);
+    }
+    out
+}
+
+fn header(out: &mut Vec<u8>, mark: &[u8], name: &[u8]) {
+    out.extend_from_slice(mark);
+    out.extend_from_slice(name);
+    // A name with blanks needs a tab behind it, as diff -u writes one before the date.
+    out.extend_from_slice(if name.contains(&b' ') { b"\t\n" } else { b"\n" });
+}
+
+fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split_inclusive(|b| *b == b'\n').collect()
+}
+
+fn ops(old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> {
+    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let rest = old.iter().rev().zip(new.iter().rev()).take(old.len().min(new.len()) - head);
+    let tail = rest.take_while(|(a, b)| a == b).count();
+    let old_middle = old.get(head..old.len() - tail).unwrap_or_default();
+    let new_middle = new.get(head..new.len() - tail).unwrap_or_default();
+    let middle = if old_middle.len() + new_middle.len() < MANY_LINES {
+        similar::capture_diff_slices(Algorithm::Myers, old_middle, new_middle)
+    } else {
+        subsequence(old_middle, new_middle)
+            .unwrap_or_else(|| similar::capture_diff_slices(Algorithm::Patience, old_middle, new_middle))
+    };
+    let mut ops = vec![DiffOp::Equal { old_index: 0, new_index: 0, len: head }];
+    ops.extend(middle.into_iter().map(|op| shifted(op, head)));
+    ops.push(DiffOp::Equal { old_index: old.len() - tail, new_index: new.len() - tail, len: tail });
+    ops.retain(|op| !op.old_range().is_empty() || !op.new_range().is_empty());
+    ops
+}
+
+/// The difference if one side is the other with lines left out, in one pass.
+fn subsequence(old: &[&[u8]], new: &[&[u8]]) -> Option<Vec<DiffOp>> {
+    let grows = new.len() >= old.len();
+    let (short, long) = if grows { (old, new) } else { (new, old) };
+    let mut ops = Vec::new();
+    let (mut kept, mut at) = (0, 0);
+    while at < long.len() {
+        let equal = long.iter().skip(at).zip(short.iter().skip(kept)).take_while(|(a, b)| a == b).count();
+        let place = |at: usize, kept: usize| if grows { (kept, at) } else { (at, kept) };
+        if equal > 0 {
+            let (old_index, new_index) = place(at, kept);
+            ops.push(DiffOp::Equal { old_index, new_index, len: equal });
+        }
+        (at, kept) = (at + equal, kept + equal);
+        let next = short.get(kept);
+        let extra = long.iter().skip(at).take_while(|line| Some(*line) != next).count();
+        let (old_index, new_index) = place(at, kept);
+        match extra {
+            0 => {}
+            len if grows => ops.push(DiffOp::Insert { old_index, new_index, new_len: len }),
+            len => ops.push(DiffOp::Delete { old_index, new_index, old_len: len }),
+        }
+        at += extra;
+    }
+    (kept == short.len()).then_some(ops)
+}
+
+fn shifted(op: DiffOp, by: usize) -> DiffOp {
+    match op {
+        DiffOp::Equal { old_index, new_index, len } => {
+            DiffOp::Equal { old_index: old_index + by, new_index: new_index + by, len }
+        }
+        DiffOp::Delete { old_index, old_len, new_index } => {
+            DiffOp::Delete { old_index: old_index + by, old_len, new_index: new_index + by }
+        }
+        DiffOp::Insert { old_index, new_index, new_len } => {
+            DiffOp::Insert { old_index: old_index + by, new_index: new_index + by, new_len }
+        }
+        DiffOp::Replace { old_index, old_len, new_index, new_len } => {
+            DiffOp::Replace { old_index: old_index + by, old_len, new_index: new_index + by, new_len }
+        }
+    }
+}
+
+fn write_hunk(out: &mut Vec<u8>, hunk: &[DiffOp], old: &[&[u8]], new: &[&[u8]]) {
+    let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { return };
+    let span = |start: usize, end: usize| match end - start {
+        // An empty side is named by the line before it.
+        0 => format!("{start},0"),
+        1 => format!("{}", start + 1),
+        len => format!("{},{len}", start + 1),
+    };
+    let old_span = span(first.old_range().start, last.old_range().end);
+    let new_span = span(first.new_range().start, last.new_range().end);
+    out.extend_from_slice(format!("@@ -{old_span} +{new_span} @@\n").as_bytes());
+    for op in hunk {
+        let gone = old.get(op.old_range()).unwrap_or_default();
+        let come = new.get(op.new_range()).unwrap_or_default();
+        match op.tag() {
+            DiffTag::Equal => write_lines(out, b' ', gone),
+            DiffTag::Delete => write_lines(out, b'-', gone),
+            DiffTag::Insert => write_lines(out, b'+', come),
+            DiffTag::Replace => {
+                write_lines(out, b'-', gone);
+                write_lines(out, b'+', come);
+            }
+        }
+    }
+}
+
+fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &[&[u8]]) {
+    for line in lines {
+        out.push(mark);
+        out.extend_from_slice(line);
+        if !line.ends_with(b"\n") {
+            out.extend_from_slice(b"\n\\ No newline at end of file\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Backup;
+
+    fn diff(before: Option<&str>, after: Option<&str>) -> String {
+        let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+        let change = Change {
+            path: "/etc/x".into(),
+            before: bytes(before),
+            after: bytes(after),
+            mode: 0o644,
+            backup: Backup::Beside,
+        };
+        String::from_utf8(of_change(&change)).unwrap()
+    }
+
+    #[test]
+    fn creation_deletion_and_no_final_newline() {
+        assert_eq!(diff(None, Some("a\n")), "--- /dev/null\n+++ b/etc/x\n@@ -0,0 +1 @@\n+a\n");
+        assert_eq!(diff(Some("a\n"), None), "--- a/etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n");
+        assert_eq!(
+            diff(Some("a"), Some("a\nb\n")),
+            "--- a/etc/x\n+++ b/etc/x\n@@ -1 +1,2 @@\n-a\n\\ No newline at end of file\n+a\n+b\n"
+        );
+        assert_eq!(diff(Some("a\n"), Some("a\n")), "");
+    }
+
+    #[test]
+    fn large_insertions_and_deletions_agree_with_patch() {
+        let base: String = (0..3000).map(|n| format!("line {n}\n\n")).collect();
+        let grown: String = (0..3000)
+            .map(|n| if n % 2 == 0 { format!("line {n}\n\nnew {n}\n\n") } else { format!("line {n}\n\n") })
+            .collect();
+        for (before, after) in [(&base, &grown), (&grown, &base)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir(dir.path().join("etc")).unwrap();
+            std::fs::write(dir.path().join("etc/x"), before).unwrap();
+            std::fs::write(dir.path().join("d"), diff(Some(before), Some(after))).unwrap();
+            let status =
+                std::process::Command::new("patch").args(["-s", "-p1", "-i", "d"]).current_dir(dir.path()).status();
+            assert!(status.unwrap().success());
+            assert_eq!(&std::fs::read_to_string(dir.path().join("etc/x")).unwrap(), after);
+        }
+    }
+}

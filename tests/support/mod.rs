@@ -1,0 +1,109 @@
+//! Trees of files: copied, and compared byte for byte in both directions.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What stands at one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Node {
+    /// Bytes, permission bits, owner.
+    File(Vec<u8>, u32, u32, u32),
+    /// Target of a symbolic link.
+    Link(PathBuf),
+    /// Permission bits.
+    Directory(u32),
+}
+
+/// Everything below a directory, by relative path.
+pub type Tree = BTreeMap<PathBuf, Node>;
+
+/// Reads the tree below `top`.
+pub fn read_tree(top: &Path) -> Tree {
+    let mut tree = Tree::new();
+    let mut todo = vec![top.to_owned()];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(top).unwrap().to_owned();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let mode = meta.permissions().mode() & 0o7777;
+            let node = if meta.is_symlink() {
+                Node::Link(fs::read_link(&path).unwrap())
+            } else if meta.is_dir() {
+                todo.push(path);
+                Node::Directory(mode)
+            } else {
+                Node::File(fs::read(&path).unwrap(), mode, meta.uid(), meta.gid())
+            };
+            tree.insert(name, node);
+        }
+    }
+    tree
+}
+
+/// The tree without ipalias's own store and `.bak` files.
+pub fn configuration(tree: &Tree) -> Tree {
+    let own = |path: &Path| {
+        path.starts_with("var/lib/ipalias")
+            || path.starts_with("etc/.ipalias")
+            || path.extension().is_some_and(|end| end == "bak")
+    };
+    // `var` and `var/lib` are made for the store where a fixture has none.
+    let for_store = |path: &Path| path == Path::new("var") || path == Path::new("var/lib");
+    tree.iter()
+        .filter(|(path, _)| !own(path) && !for_store(path))
+        .map(|(path, node)| (path.clone(), node.clone()))
+        .collect()
+}
+
+/// Copies the tree at `from` to `to`, with plain permissions: 0644, or 0755 for programs and directories.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let (path, name) = {
+            let entry = entry.unwrap();
+            (entry.path(), entry.file_name())
+        };
+        let target = to.join(name);
+        let meta = fs::symlink_metadata(&path).unwrap();
+        if meta.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&path).unwrap(), &target).unwrap();
+        } else if meta.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            fs::write(&target, fs::read(&path).unwrap()).unwrap();
+            let mode = if meta.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+}
+
+/// What differs between two trees, a line each; empty if nothing does.
+pub fn differences(expected: &Tree, found: &Tree) -> Vec<String> {
+    let show = |node: Option<&Node>| match node {
+        None => "nothing".to_owned(),
+        Some(Node::File(bytes, mode, uid, gid)) => {
+            format!("a file {mode:o} {uid}:{gid} of {} bytes:\n{}", bytes.len(), String::from_utf8_lossy(bytes))
+        }
+        Some(other) => format!("{other:?}"),
+    };
+    let names: std::collections::BTreeSet<&PathBuf> = expected.keys().chain(found.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| expected.get(*name) != found.get(*name))
+        .map(|name| {
+            format!("{}: expected {}\nfound {}", name.display(), show(expected.get(name)), show(found.get(name)))
+        })
+        .collect()
+}
+
+/// Runs the ipalias under test on the root file system at `root`.
+pub fn ipalias(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments).output().unwrap()
+}
