@@ -29,6 +29,9 @@ const MOST_RECORD_BYTES: u64 = 2 * root::MOST_FILE_BYTES as u64;
 /// The folder of the operation in flight.
 const JOURNAL: &str = "journal";
 
+/// What the folder of an operation that has not begun is called, before its token.
+const FRESH: &str = ".new-";
+
 /// The mark of an operation that was taken back.
 const ROLLED_BACK: &str = "rolled-back";
 
@@ -271,6 +274,11 @@ impl Store {
         Ok(Some(self.load(JOURNAL).map_err(|error| error.context(broken()))?))
     }
 
+    /// Whether a killed run left anything: an operation in flight, or one that was prepared and never began.
+    pub fn is_unfinished(&self) -> Result<bool> {
+        Ok(self.names()?.iter().any(|name| name == JOURNAL || name.starts_with(FRESH)))
+    }
+
     fn broken_hint(&self) -> String {
         format!(
             "compare the files named in {0}/journal with their old bytes there, put them right, and remove {0}/journal",
@@ -321,7 +329,7 @@ impl Store {
 
     /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
     pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
-        let names = self.names()?.into_iter().filter(|name| name.starts_with(".new-"));
+        let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
         Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
     }
 
@@ -415,7 +423,7 @@ fn numbered(id: u64) -> String {
 }
 
 fn fresh(token: &str) -> String {
-    format!(".new-{token}")
+    format!("{FRESH}{token}")
 }
 
 /// Creates `path` and what is missing above it with `mode`; returns what was created, outermost first.

@@ -56,7 +56,9 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
 
 /// How often each effective entry is there more (or less) than before: by interface and address, then label and role.
 #[derive(Default)]
-struct Balance(BTreeMap<(String, IpNet), BTreeMap<(Option<String>, Role), i64>>);
+struct Balance(BTreeMap<(String, IpNet), Kinds>);
+
+type Kinds = BTreeMap<(Option<String>, Role), i64>;
 
 impl Balance {
     fn count(&mut self, entry: &Entry, by: i64) {
@@ -79,7 +81,7 @@ impl Balance {
     }
 
     fn fault(&self) -> Option<String> {
-        let uneven = |((_, address), kinds): (&(String, IpNet), &BTreeMap<_, i64>)| {
+        let uneven = |((_, address), kinds): (&(String, IpNet), &Kinds)| {
             let count = kinds.values().find(|count| **count != 0)?;
             Some(if *count < 0 {
                 format!("{address} would be lost")

@@ -5,6 +5,8 @@
 //! remove after add and rollback give the tree before, a second rollback the tree after, and list loses nothing.
 //! `IPALIAS_BLESS=1 cargo test --test golden` writes `diff` and `commands` anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+
 mod support;
 
 use std::collections::BTreeMap;

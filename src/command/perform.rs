@@ -90,9 +90,9 @@ impl Proposal {
 /// file included.
 pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn() -> Result<Proposal>) -> Result<Exit> {
     let ui = session.ui;
-    let pending = session.store()?.map(|store| store.pending()).transpose()?.flatten();
+    let store = session.store()?;
     if session.options.dry_run {
-        if let Some(operation) = &pending {
+        if let Some(operation) = store.as_ref().map(Store::pending).transpose()?.flatten() {
             ui.warn(&format!("an interrupted operation ({}) will be taken back first", operation.argv.join(" ")));
         }
         let proposal = propose()?;
@@ -102,13 +102,12 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
         let detailed = session.options.detailed_exitcode && !nothing;
         return Ok(if detailed { Exit::Pending } else { Exit::Done });
     }
-    if pending.is_none() {
+    if !store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false) {
         let proposal = propose()?;
         if proposal.is_nothing() || (session.apply() == Apply::None && proposal.plan.leaves_files()) {
             ui.report(&proposal.report(verb, "unchanged"));
             return Ok(Exit::Done);
         }
-        drop(proposal);
     }
     require_root(session)?;
     let signals = Signals::catch()?;

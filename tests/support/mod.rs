@@ -1,6 +1,6 @@
 //! Trees of files: copied, and compared byte for byte in both directions.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses a part of this")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,300 @@
+//! The only writer: backup, stage, compare, exchange, undo; all files of an operation or none.
+//!
+//! Order (each line is durable before the next begins): the record and the old bytes in the store; a complete temporary
+//! file with mode, owner, ACL and labels beside each file, and `.bak`; the record becomes the journal; each temporary file
+//! changes places with its file (`renameat2(2)`, `RENAME_EXCHANGE`) and what was displaced is compared with what the plan
+//! was made from; commit. A killed run leaves the journal, and the next run puts the old bytes back.
+//! Leaves out: programs and live addresses (see `command::perform`).
+
+mod preflight;
+mod replace;
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use rustix::fs::{self as sys, AtFlags};
+use rustix::io::Errno;
+
+use crate::error::{Kind, Refusal, Result};
+use crate::journal::{self, FileRecord, Metadata, Operation, Store, digest};
+use crate::plan::{Backup, Change, Plan};
+use crate::root::{self, Root, RootPath};
+use preflight::preflight;
+use replace::{Staged, metadata_of, new_file_metadata, remove_temp, stage, temp_name, write_temp};
+
+/// An operation in flight: written or about to be, not yet committed.
+pub struct Transaction<'a> {
+    root: &'a Root,
+    store: &'a Store,
+    operation: Operation,
+    staged: Vec<Staged>,
+    /// Sentences about backups that the administrator should read.
+    pub notes: Vec<String>,
+}
+
+/// What an interrupted run left, and what became of it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Its record.
+    pub operation: Operation,
+    /// Files that are neither as before nor as after it: left alone.
+    pub conflicts: Vec<RootPath>,
+}
+
+impl<'a> Transaction<'a> {
+    /// Stages every change of `plan` and makes the journal durable. `metadata` is for files that are created again.
+    /// Nothing has changed if this fails.
+    pub fn begin(
+        root: &'a Root,
+        store: &'a Store,
+        plan: &Plan,
+        mut operation: Operation,
+        metadata: &BTreeMap<RootPath, Metadata>,
+    ) -> Result<Transaction<'a>> {
+        let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.before != change.after).collect();
+        let mut wanted = Vec::new();
+        for change in &changes {
+            preflight(root, change)?;
+            let own = metadata_of(root, &change.path)?;
+            operation.files.push(FileRecord::new(
+                &change.path,
+                change.before.as_deref(),
+                change.after.as_deref(),
+                own.clone(),
+            ));
+            for dir in missing_dirs(root, &change.path.parent())? {
+                operation.creates_dir(&dir);
+            }
+            let kept = own.or_else(|| metadata.get(&change.path).cloned());
+            wanted.push(match kept {
+                Some(kept) => kept,
+                None => new_file_metadata(root, change)?,
+            });
+        }
+        let images: Vec<Option<&[u8]>> = changes.iter().map(|change| change.before.as_deref()).collect();
+        store.prepare(&operation, &images)?;
+        let mut transaction = Transaction { root, store, operation, staged: Vec::new(), notes: Vec::new() };
+        match transaction.stage_all(&changes, &wanted) {
+            Ok(()) => Ok(transaction),
+            Err(error) => {
+                // Best effort: whatever stays is removed by the next run, from the record.
+                let _ = remove_temps(root, &transaction.operation);
+                let _ = store.discard(&Store::fresh_folder(&transaction.operation));
+                Err(error)
+            }
+        }
+    }
+
+    fn stage_all(&mut self, changes: &[&Change], wanted: &[Metadata]) -> Result<()> {
+        for (change, metadata) in changes.iter().zip(wanted) {
+            for dir in journal::make_dirs(self.root, &change.path.parent(), 0o755)? {
+                tracing::debug!("created {dir}");
+            }
+            let token = &self.operation.token;
+            let expect = change.before.as_deref().map(digest);
+            let staged = stage(self.root, &change.path, change.after.as_deref(), metadata, expect, token)?;
+            self.staged.push(staged);
+            self.back_up(change, metadata)?;
+        }
+        for staged in &self.staged {
+            journal::sync_dir(&staged.dir)?;
+        }
+        self.store.begin(&self.operation)
+    }
+
+    /// Puts the old bytes into `FILE.bak`, unless somebody else's file has that name.
+    fn back_up(&mut self, change: &Change, metadata: &Metadata) -> Result<()> {
+        let Some(before) = &change.before else { return Ok(()) };
+        let folder = self.store.path();
+        if change.backup == Backup::StoreOnly {
+            self.notes.push(format!(
+                "the old {} is kept in {folder} (a .bak beside it would be read as configuration)",
+                change.path
+            ));
+            return Ok(());
+        }
+        let recorded = self.store.operations()?;
+        let ours = |bytes: &[u8]| {
+            let found = digest(bytes);
+            recorded
+                .iter()
+                .flat_map(|operation| &operation.files)
+                .any(|file| file.before.as_deref() == Some(found.as_str()))
+        };
+        for suffix in [".bak", ".ipalias.bak"] {
+            let name = [change.path.name(), suffix.as_bytes()].concat();
+            let path = change.path.parent().join(&name);
+            if name.len() > 255 {
+                break;
+            }
+            let place = self.root.walk(&path, false)?;
+            let present = place
+                .dir
+                .as_ref()
+                .map(|dir| root::look(dir, &name))
+                .transpose()
+                .context("looking for a backup")?
+                .flatten();
+            match present {
+                Some(stat) if stat.st_nlink != 1 => continue,
+                Some(_) => match self.root.link_target(&path)?.is_none().then(|| self.root.read(&path)) {
+                    Some(Ok(Some(bytes))) if bytes == *before => return Ok(()),
+                    Some(Ok(Some(bytes))) if ours(&bytes) => {}
+                    _ => continue,
+                },
+                None => {}
+            }
+            let temp = temp_name(&name, &self.operation.token);
+            let dir = place.dir.with_context(|| format!("the directory of {path} is missing"))?;
+            let times = root::look(&dir, change.path.name()).context("looking at the original")?;
+            write_temp(&dir, &temp, before, metadata, times)?;
+            sys::renameat(&dir, temp.as_slice(), &dir, name.as_slice()).with_context(|| format!("writing {path}"))?;
+            if suffix != ".bak" {
+                self.notes.push(format!("the old {0} is in {path}, since {0}.bak is not ours", change.path));
+            }
+            return Ok(());
+        }
+        self.notes
+            .push(format!("the old {} is kept in {folder} only, since the names for a .bak are taken", change.path));
+        Ok(())
+    }
+
+    /// The record of the operation.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// Replaces every file. On an error nothing is left half-done for long: the caller calls [`Transaction::undo`].
+    pub fn write(&mut self) -> Result<()> {
+        for staged in &self.staged {
+            staged.swap()?;
+        }
+        for staged in &self.staged {
+            journal::sync_dir(&staged.dir)?;
+        }
+        let deleted = self.staged.iter().filter(|staged| !staged.replaces);
+        let parents: Vec<RootPath> = deleted.map(|staged| staged.path.parent()).collect();
+        self.remove_own_dirs(&parents)
+    }
+
+    /// Removes directories that ipalias once created and that are empty now.
+    fn remove_own_dirs(&self, parents: &[RootPath]) -> Result<()> {
+        if parents.is_empty() {
+            return Ok(());
+        }
+        let operations = self.store.operations()?;
+        let own: Vec<RootPath> = operations.iter().flat_map(Operation::dirs).collect();
+        for parent in parents.iter().filter(|parent| own.contains(parent)) {
+            remove_empty_dir(self.root, parent)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the operation final; returns its number. After this only `rollback` takes it back.
+    pub fn commit(self) -> Result<u64> {
+        self.store.finish(false)
+    }
+
+    /// Puts every file back as it was and closes the operation as rolled back. Returns files that somebody else changed
+    /// meanwhile; with those the journal stays.
+    pub fn undo(self) -> Result<Vec<RootPath>> {
+        put_back(self.root, self.store, &self.operation)
+    }
+}
+
+/// Takes back what an interrupted run left: restores its files, removes its temporary files. Needs the lock.
+pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
+    for (folder, operation) in store.abandoned()? {
+        if let Some(operation) = operation {
+            remove_temps(root, &operation)?;
+        }
+        store.discard(&folder)?;
+    }
+    let Some(operation) = store.pending()? else { return Ok(None) };
+    let conflicts = put_back(root, store, &operation)?;
+    Ok(Some(Recovered { operation, conflicts }))
+}
+
+fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<RootPath>> {
+    remove_temp_files(root, operation)?;
+    let mut conflicts = Vec::new();
+    for (index, file) in operation.files.iter().enumerate().rev() {
+        let path = file.path();
+        let now = root.read(&path)?.as_deref().map(digest);
+        if now == file.before {
+            continue;
+        }
+        if now != file.after {
+            conflicts.push(path);
+            continue;
+        }
+        let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
+        if image.as_deref().map(digest) != file.before {
+            return Err(Refusal::new(
+                Kind::Malformed,
+                "the old bytes in the store are damaged",
+                "restore the file by hand",
+            )
+            .at(&path, 0)
+            .into());
+        }
+        if image.is_some() {
+            for dir in journal::make_dirs(root, &path.parent(), 0o755)? {
+                tracing::debug!("created {dir} again");
+            }
+        }
+        let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
+        let staged = stage(root, &path, image.as_deref(), &metadata, file.after.clone(), &operation.token)?;
+        journal::sync_dir(&staged.dir)?;
+        staged.swap()?;
+        journal::sync_dir(&staged.dir)?;
+    }
+    remove_dirs(root, operation)?;
+    if conflicts.is_empty() {
+        store.finish(true)?;
+    }
+    Ok(conflicts)
+}
+
+fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
+    remove_temp_files(root, operation)?;
+    remove_dirs(root, operation)
+}
+
+fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
+    for file in &operation.files {
+        let path = file.path();
+        let name = path.name();
+        let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
+        let place = root.walk(&path, false)?;
+        let Some(dir) = place.dir else { continue };
+        for name in [name.to_vec()].iter().chain(&backups) {
+            remove_temp(&dir, &temp_name(name, &operation.token))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_dirs(root: &Root, operation: &Operation) -> Result<()> {
+    operation.dirs().rev().try_for_each(|dir| remove_empty_dir(root, &dir))
+}
+
+fn remove_empty_dir(root: &Root, path: &RootPath) -> Result<()> {
+    let place = root.walk(path, false)?;
+    let Some(parent) = place.dir else { return Ok(()) };
+    match sys::unlinkat(&parent, place.path.name(), AtFlags::REMOVEDIR) {
+        Ok(()) => journal::sync_dir(&parent),
+        Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => Ok(()),
+        Err(errno) => Err(std::io::Error::from(errno)).with_context(|| format!("removing {path}")),
+    }
+}
+
+fn missing_dirs(root: &Root, dir: &RootPath) -> Result<Vec<RootPath>> {
+    let mut missing = Vec::new();
+    let mut at = dir.clone();
+    while root.kind(&at)? == root::NodeKind::Absent {
+        missing.insert(0, at.clone());
+        at = at.parent();
+    }
+    Ok(missing)
+}

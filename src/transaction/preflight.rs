@@ -1,0 +1,72 @@
+//! What must not be replaced, found before anything is written: packages' trees, read-only file systems, immutable files,
+//! bind mounts, and files that others than root could exchange under our hands.
+
+use rustix::fs::{self as sys, AtFlags};
+
+use crate::error::{Kind, Refusal, Result};
+use crate::plan::Change;
+use crate::root::{Root, RootPath};
+
+/// Trees that belong to the system's packages or to the running kernel, never to the administrator.
+const NOT_OURS: &[&str] = &["/run", "/proc", "/sys", "/dev", "/usr", "/nix/store"];
+
+/// Refuses what cannot or must not be replaced, before anything is written.
+pub(super) fn preflight(root: &Root, change: &Change) -> Result<()> {
+    let refuse = |kind, reason: String, hint: &str| -> Result<()> {
+        Err(Refusal::new(kind, reason, hint).at(&change.path, 0).into())
+    };
+    if let Some(tree) = NOT_OURS.iter().find(|tree| change.path.is_under(&(**tree).into())) {
+        let hint = "configure the address where that file is generated from";
+        return refuse(Kind::ManagedElsewhere, format!("files below {tree} are not the administrator's"), hint);
+    }
+    let place = root.walk(&change.path, false)?;
+    if place.path != change.path || root.link_target(&change.path)?.is_some() {
+        return refuse(Kind::ChangedSince, "the path changed while the plan was made".to_owned(), "try again");
+    }
+    if root.read(&change.path)? != change.before {
+        return refuse(Kind::ChangedSince, "the file changed while the plan was made".to_owned(), "try again");
+    }
+    if root.is_live() {
+        owned_way(root, &change.path)?;
+    }
+    let Some(dir) = place.dir else { return Ok(()) };
+    if sys::fstatvfs(&dir).is_ok_and(|stat| stat.f_flag.contains(sys::StatVfsMountFlags::RDONLY)) {
+        return refuse(Kind::ManagedElsewhere, "the file system is read-only".to_owned(), "mount it for writing first");
+    }
+    #[cfg(target_os = "linux")]
+    if change.before.is_some() {
+        let stat = sys::statx(&dir, change.path.name(), AtFlags::SYMLINK_NOFOLLOW, sys::StatxFlags::BASIC_STATS);
+        let has = |bit| stat.as_ref().is_ok_and(|stat| stat.stx_attributes.contains(bit));
+        if has(sys::StatxAttributes::IMMUTABLE) || has(sys::StatxAttributes::APPEND) {
+            let hint =
+                "somebody protected it on purpose (chattr +i or +a); if you may, take that off with chattr -i -a";
+            return refuse(Kind::ManagedElsewhere, "the file is immutable".to_owned(), hint);
+        }
+        if has(sys::StatxAttributes::MOUNT_ROOT) {
+            let hint = "the container's host configures it; change it there";
+            return refuse(Kind::ManagedElsewhere, "the file is a bind mount".to_owned(), hint);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a file that somebody other than root could exchange under our hands (sudoedit's rule).
+fn owned_way(root: &Root, path: &RootPath) -> Result<()> {
+    let me = rustix::process::geteuid().as_raw();
+    let mut at = path.parent();
+    loop {
+        if let Some(access) = root.access(&at)? {
+            let foreign = access.uid != 0 && access.uid != me;
+            if foreign || (access.mode & 0o022 != 0 && access.mode & 0o1000 == 0) {
+                let hint = "its directories must belong to root and be writable by root only";
+                return Err(Refusal::new(Kind::ManagedElsewhere, "others than root can exchange this file", hint)
+                    .at(&at, 0)
+                    .into());
+            }
+        }
+        if at.name().is_empty() {
+            return Ok(());
+        }
+        at = at.parent();
+    }
+}
