@@ -75,7 +75,7 @@ fn effects_know_no_backend() {
     let edges = ["crate::command", "crate::cli", "crate::detect"];
     none_of("runner.rs", &[], &[&edges[..], &["crate::backend", "crate::ui"]].concat());
     none_of(
-        "transaction.rs",
+        "transaction",
         &[],
         &[&edges[..], &["crate::backend", "crate::ui", "crate::live", "crate::runner"]].concat(),
     );
