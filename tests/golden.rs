@@ -37,6 +37,9 @@ struct Case {
     empty_dirs: Vec<PathBuf>,
     #[serde(default)]
     modes: BTreeMap<PathBuf, String>,
+    /// For `tests/consumers.rs`.
+    #[serde(default, rename = "not_shown_by")]
+    _not_shown_by: BTreeMap<String, String>,
 }
 
 fn main() {

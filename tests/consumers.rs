@@ -1,0 +1,203 @@
+//! The real consumers read every `after/` tree and bring its addresses up: what the kernel has then must be what
+//! `ipalias list` says is configured, for ifupdown, ifupdown2, ifupdown-ng, BusyBox and systemd-networkd of Debian.
+//!
+//! Each tree is laid into a private copy of an image of `tests/lab` (own network namespace, links with the names that the
+//! case uses), and the consumer runs there for real. Needs root and Debian's packages, so it runs only where
+//! `IPALIAS_REQUIRE_TOOLS` is set, as CI does; there a missing image is a failure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde::Deserialize;
+use support::{copy_tree, ipalias};
+
+/// Which images show what a backend wrote.
+const FLAVOURS: &[(&str, &[&str])] = &[
+    ("ifupdown", &["bullseye:ifupdown", "bookworm:ifupdown", "trixie:ifupdown"]),
+    ("ifupdown2", &["bookworm:ifupdown2", "trixie:ifupdown2"]),
+    ("ifupdown-ng", &["bookworm:ifupdown-ng", "trixie:ifupdown-ng"]),
+    ("busybox", &["busybox"]),
+    ("networkd", &["bullseye:networkd", "bookworm:networkd", "trixie:networkd"]),
+];
+
+/// What of a case's tree the consumer reads; the rest (markers of a version, package lists) is only for detection.
+const CONFIGURATION: &[&str] = &[
+    "etc/network",
+    "etc/systemd/network",
+    "run/systemd/network",
+    "usr/lib/systemd/network",
+    "usr/local/lib/systemd/network",
+    "lib/systemd/network",
+];
+
+#[derive(Deserialize)]
+struct Case {
+    command: Vec<String>,
+    #[serde(default)]
+    modes: BTreeMap<PathBuf, String>,
+    /// Consumers that cannot show this case, each with the reason.
+    #[serde(default)]
+    not_shown_by: BTreeMap<String, String>,
+}
+
+/// An address as the kernel has it: interface, address with prefix, label if it is not the interface's name.
+type Up = (String, String, Option<String>);
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let wanted = std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_some();
+    let mut trials = Vec::new();
+    for (backend, flavours) in FLAVOURS {
+        let cases = cases(backend);
+        for flavour in *flavours {
+            let work = wanted && !arguments.list;
+            let results = std::sync::Arc::new(std::sync::OnceLock::new());
+            for case in &cases {
+                let (case, cases, results) = (case.clone(), cases.clone(), results.clone());
+                let name = format!("{flavour}::{}", case.file_name().unwrap().to_string_lossy());
+                let trial = move || {
+                    let dir: &tempfile::TempDir = results.get_or_init(|| read_all(flavour, &cases));
+                    compare(flavour, &case, dir.path())
+                };
+                trials.push(Trial::test(name, trial).with_ignored_flag(!work));
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The cases of a backend that have a tree afterwards.
+fn cases(backend: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(backend);
+    let mut all: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.join("after").is_dir());
+    all.sort();
+    all
+}
+
+fn case(path: &Path) -> Case {
+    toml::from_str(&fs::read_to_string(path.join("case.toml")).unwrap()).unwrap()
+}
+
+/// Lets the consumer of `flavour` read the trees of all `cases`; the folder with what each printed.
+fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut links = BTreeSet::from(["eth0".to_owned()]);
+    let mut trees = Vec::new();
+    for path in cases {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let tree = dir.path().join("trees").join(&name);
+        configuration(path, &tree);
+        links.extend(expected(path).into_iter().map(|(interface, ..)| interface).filter(|interface| interface != "lo"));
+        trees.push(tree);
+    }
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab");
+    let mut command = Command::new(lab);
+    command.args(["each", flavour]).arg(dir.path()).args(["-t", "60"]);
+    for link in &links {
+        command.args(["--link", link]);
+    }
+    let output = command.args(&trees).args(["--", "sh", "-c", script(flavour)]).output().unwrap();
+    assert!(output.status.success(), "{flavour}: {}", String::from_utf8_lossy(&output.stderr));
+    dir
+}
+
+/// Starts what the image starts at boot, then shows the addresses.
+fn script(flavour: &str) -> &'static str {
+    match flavour.split(':').nth(1) {
+        Some("networkd") => "networkd-once; echo ADDRESSES; ip -j address",
+        Some("ifupdown2") => "mkdir -p /run/network; ifup -a; echo ADDRESSES; ip -j address",
+        Some("ifupdown-ng") => "ifup -a; echo ADDRESSES; ip -j address",
+        Some(_) => "ifup -a; ifup -a --allow=hotplug; echo ADDRESSES; ip -j address",
+        None => "ip address flush dev lo; cd /etc/network; ifup -a; echo ADDRESSES; ip -j address",
+    }
+}
+
+fn configuration(case_dir: &Path, to: &Path) {
+    let after = case_dir.join("after");
+    fs::create_dir_all(to).unwrap();
+    for part in CONFIGURATION {
+        if after.join(part).is_dir() {
+            fs::create_dir_all(to.join(part).parent().unwrap()).unwrap();
+            copy_tree(&after.join(part), &to.join(part));
+        }
+    }
+    for (path, mode) in case(case_dir).modes {
+        if let Ok(meta) = fs::metadata(to.join(&path)) {
+            let mut permissions = meta.permissions();
+            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, u32::from_str_radix(&mode, 8).unwrap());
+            fs::set_permissions(to.join(&path), permissions).unwrap();
+        }
+    }
+}
+
+/// What `ipalias list` says is effectively configured in the tree afterwards.
+fn expected(path: &Path) -> BTreeSet<Up> {
+    let command = case(path).command;
+    let mut options: Vec<&str> = Vec::new();
+    if let Some(at) = command.iter().position(|word| word == "--backend") {
+        options.extend(["--backend", &command[at + 1]]);
+    }
+    options.extend(["list", "--json"]);
+    let dir = tempfile::tempdir().unwrap();
+    copy_tree(&path.join("after"), dir.path());
+    for (file, mode) in case(path).modes {
+        if dir.path().join(&file).exists() {
+            let mode = u32::from_str_radix(&mode, 8).unwrap();
+            fs::set_permissions(dir.path().join(&file), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
+    }
+    let output = ipalias(dir.path(), &options);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{}: {error}: {}", path.display(), String::from_utf8_lossy(&output.stderr)));
+    let rows = document["addresses"].as_array().unwrap();
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let row = |row: &serde_json::Value| {
+        (text(&row["interface"]).unwrap(), text(&row["address"]).unwrap(), text(&row["label"]))
+    };
+    rows.iter().filter(|row| row["problem"].is_null()).map(row).collect()
+}
+
+fn compare(flavour: &str, path: &Path, results: &Path) -> Result<(), Failed> {
+    let case = case(path);
+    if let Some(reason) = case.not_shown_by.get(flavour).or_else(|| case.not_shown_by.get("all")) {
+        return if reason.len() > 10 { Ok(()) } else { Err("not_shown_by needs a reason".into()) };
+    }
+    let name = path.file_name().unwrap().to_string_lossy();
+    let read = |end: &str| fs::read_to_string(results.join(format!("{name}.{end}"))).unwrap_or_default();
+    let (out, err) = (read("out"), read("err"));
+    let said = out.split_once("ADDRESSES\n").ok_or_else(|| format!("no answer: rc {} {out}{err}", read("rc")))?;
+    let found = up(&serde_json::from_str(said.1)?);
+    let expected = expected(path);
+    if found == expected {
+        return Ok(());
+    }
+    let only =
+        |these: &BTreeSet<Up>, those: &BTreeSet<Up>| format!("{:?}", these.difference(those).collect::<Vec<_>>());
+    Err(format!("only up: {}\nonly listed: {}\n{}{err}", only(&found, &expected), only(&expected, &found), said.0)
+        .into())
+}
+
+/// The kernel's addresses, without what it makes itself (link-local) and the loopback's own.
+fn up(links: &serde_json::Value) -> BTreeSet<Up> {
+    let mut all = BTreeSet::new();
+    for link in links.as_array().unwrap() {
+        let interface = link["ifname"].as_str().unwrap();
+        for address in link["addr_info"].as_array().unwrap() {
+            let local = address["local"].as_str().unwrap();
+            if address["scope"] == "link" || local.starts_with("127.") || local == "::1" {
+                continue;
+            }
+            let label = address["label"].as_str().filter(|label| *label != interface).map(str::to_owned);
+            all.insert((interface.to_owned(), format!("{local}/{}", address["prefixlen"]), label));
+        }
+    }
+    all
+}
