@@ -1,0 +1,79 @@
+//! The ifupdown family: `/etc/network/interfaces` as ifupdown, ifupdown2, ifupdown-ng and BusyBox read it.
+//!
+//! One file format, four readers that disagree about it (interfaces(5) of each), so one type with four rows. `flavour`
+//! says who reads and what they disagree about, `include` which files, `stanza` what is in them, `address` and `hook`
+//! what that configures, `primary` and `owner` where an address may go, `add` and `remove` the edits, `apply` the commands.
+//! Leaves out NetworkManager's and netplan's view of the same file.
+
+mod add;
+mod address;
+mod apply;
+mod detect;
+mod edit;
+mod flavour;
+mod hook;
+mod include;
+mod owner;
+mod primary;
+mod remove;
+mod stanza;
+
+use crate::alias::Alias;
+use crate::backend::{Backend, Entry, Situation, Stance};
+use crate::error::{Kind, Refusal, Result};
+use crate::plan::Plan;
+use crate::root::Root;
+
+use stanza::{INTERFACES, Tree};
+
+/// One of the readers of `/etc/network/interfaces`.
+#[derive(Debug)]
+pub struct Ifupdown {
+    name: &'static str,
+}
+
+/// Debian's ifupdown.
+pub static IFUPDOWN: Ifupdown = Ifupdown { name: "ifupdown" };
+
+/// ifupdown2 of Cumulus and Proxmox VE.
+pub static IFUPDOWN2: Ifupdown = Ifupdown { name: "ifupdown2" };
+
+/// ifupdown-ng of Alpine.
+pub static IFUPDOWN_NG: Ifupdown = Ifupdown { name: "ifupdown-ng" };
+
+/// The `ifup` of BusyBox.
+pub static BUSYBOX: Ifupdown = Ifupdown { name: "busybox" };
+
+impl Ifupdown {
+    fn tree(&self, root: &Root) -> Result<Option<Tree>> {
+        stanza::read(root, flavour::flavour(root, self.name)?)
+    }
+}
+
+impl Backend for Ifupdown {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn detect(&self, root: &Root) -> Result<Stance> {
+        detect::stance(root, self.name)
+    }
+
+    fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
+        let found = self.tree(root)?.map(|tree| address::find(&tree)).unwrap_or_default();
+        Ok(found.into_iter().map(|found| found.entry).collect())
+    }
+
+    fn add(&self, root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
+        add::plan(root, &self.tree(root)?.ok_or_else(absent)?, want, now)
+    }
+
+    fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
+        remove::plan(root, &self.tree(root)?.ok_or_else(absent)?, gone)
+    }
+}
+
+fn absent() -> Refusal {
+    let hint = "name the system that configures the network with --backend";
+    Refusal::new(Kind::NotFound, format!("there is no {INTERFACES}"), hint)
+}
