@@ -6,6 +6,7 @@
 //! The folder holds `operation.json` (an [`Operation`]) and the old bytes of its files as `0.before`, `1.before`, ...
 //! Leaves out: the configuration files themselves (see `transaction`).
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -384,7 +385,8 @@ impl Store {
             .is_some())
     }
 
-    fn numbers(&self) -> Result<Vec<u64>> {
+    /// The numbers of all operations, in no order.
+    pub fn numbers(&self) -> Result<BTreeSet<u64>> {
         let digits = |name: &String| name.len() >= 6 && name.bytes().all(|b| b.is_ascii_digit());
         Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
     }

@@ -317,9 +317,11 @@ impl Root {
             let node = match sys::openat(dir, part.as_slice(), LOOK, Mode::empty()) {
                 Ok(node) => node,
                 Err(Errno::NOENT | Errno::NOTDIR) => {
-                    let dir = if todo.is_empty() { Some(self.reopen(way.last().map(|(_, fd, _)| fd))?) } else { None };
+                    let last = todo.is_empty();
                     let parts = way.iter().map(|(name, ..)| name.clone()).chain([part]).chain(todo);
-                    return Ok(Place { path: RootPath::new(RootPath::of_parts(parts).as_bytes()), dir, node: None });
+                    let path = RootPath::new(RootPath::of_parts(parts).as_bytes());
+                    let dir = if last { Some(self.innermost(way)?) } else { None };
+                    return Ok(Place { path, dir, node: None });
                 }
                 Err(errno) => return Err(std::io::Error::from(errno)).with_context(|| format!("looking up {path}")),
             };
@@ -346,14 +348,21 @@ impl Root {
         let path = RootPath::of_parts(way.iter().map(|(name, ..)| name));
         let Some((_, node, stat)) = way.pop() else {
             let stat = sys::fstat(&self.dir).context("looking at the top directory")?;
-            return Ok(Place { path, dir: Some(self.reopen(None)?), node: Some((self.reopen(None)?, stat)) });
+            return Ok(Place {
+                path,
+                dir: Some(self.innermost(way)?),
+                node: Some((self.innermost(Vec::new())?, stat)),
+            });
         };
-        let dir = Some(self.reopen(way.last().map(|(_, fd, _)| fd))?);
-        Ok(Place { path, dir, node: Some((node, stat)) })
+        Ok(Place { path, dir: Some(self.innermost(way)?), node: Some((node, stat)) })
     }
 
-    fn reopen(&self, fd: Option<&OwnedFd>) -> Result<OwnedFd> {
-        fd.unwrap_or(&self.dir).try_clone().context("duplicating a directory handle")
+    /// The directory at the end of a walk; the top for an empty one.
+    fn innermost(&self, mut way: Vec<(Vec<u8>, OwnedFd, sys::Stat)>) -> Result<OwnedFd> {
+        match way.pop() {
+            Some((_, fd, _)) => Ok(fd),
+            None => self.dir.try_clone().context("duplicating a directory handle"),
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use std::process::{Command, Stdio};
 
 use support::{Node, Tree, configuration, read_tree};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ipalias");
+
 /// The main file names the alias on a shared `auto` line, the included file has its stanza: removing it changes both.
 fn lay_out(root: &Path) {
     let write = |path: &str, text: &str| {
@@ -36,32 +38,52 @@ fn ipalias(root: &Path, arguments: &[&str]) -> std::process::Output {
     support::ipalias(root, arguments)
 }
 
-/// Calls of a run under strace, as (name, how many).
-fn calls(root: &Path, trace: &Path, arguments: &[&str], inject: Option<(&str, usize)>) -> BTreeMap<String, usize> {
+/// How often an undisturbed run makes each system call.
+fn count_calls(root: &Path, trace: &Path, arguments: &[&str]) -> BTreeMap<String, usize> {
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o"]).arg(trace);
-    if let Some((name, nth)) = inject {
-        command.arg("-e").arg(format!("inject={name}:signal=SIGKILL:when={nth}"));
-    }
-    command.arg(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    command.args(["-f", "-qq", "-o"]).arg(trace).arg(PROGRAM).arg("--root").arg(root).args(arguments);
+    assert!(quiet(&mut command));
     let mut counts = BTreeMap::new();
-    for line in fs::read_to_string(trace).unwrap_or_default().lines() {
+    for line in fs::read_to_string(trace).unwrap().lines() {
         let call = line.split_whitespace().nth(1).unwrap_or_default().split('(').next().unwrap_or_default();
-        if !call.is_empty() && call.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        if call.starts_with(|c: char| c.is_ascii_lowercase()) {
             *counts.entry(call.to_owned()).or_default() += 1;
         }
     }
+    // strace itself makes the first execve; exit_group is the end.
     counts.remove("execve");
     counts
 }
 
-fn files(tree: &Tree) -> Vec<(PathBuf, Vec<u8>)> {
+/// A run that is killed on entry to the `nth` call of `name`.
+fn kill_at(root: &Path, arguments: &[&str], name: &str, nth: usize) {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={name}")]);
+    command.args(["-e", &format!("inject={name}:signal=SIGKILL:when={nth}")]);
+    quiet(command.arg(PROGRAM).arg("--root").arg(root).args(arguments));
+}
+
+fn quiet(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+}
+
+/// Configuration files with their bytes.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
+fn files(tree: &Tree) -> Files {
     let file = |(path, node): (&PathBuf, &Node)| match node {
         Node::File(bytes, ..) if !path.to_string_lossy().contains(".ipalias-") => Some((path.clone(), bytes.clone())),
         _ => None,
     };
     configuration(tree).iter().filter_map(file).collect()
+}
+
+/// What a point showed.
+#[derive(Default)]
+struct Figures {
+    points: usize,
+    untouched: usize,
+    repaired: usize,
 }
 
 fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
@@ -70,7 +92,6 @@ fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let trace = dir.path().join("trace");
     let fresh = |name: &str| {
         let root = dir.path().join(name);
         let _ = fs::remove_dir_all(&root);
@@ -80,52 +101,76 @@ fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
         }
         root
     };
-    let original = fresh("original");
-    let before = files(&read_tree(&original));
+    let before = files(&read_tree(&fresh("original")));
     let undisturbed = fresh("undisturbed");
-    let counts = calls(&undisturbed, &trace, arguments, None);
+    let counts = count_calls(&undisturbed, &dir.path().join("trace"), arguments);
     let after = files(&read_tree(&undisturbed));
-    assert_ne!(before, after, "the operation changes something");
-    assert!(before.iter().zip(&after).filter(|(a, b)| a != b).count() >= 2, "in two files: {after:?}");
+    assert!(before.iter().zip(&after).filter(|(a, b)| a != b).count() >= 2, "it changes two files: {after:?}");
 
-    let (mut points, mut repaired) = (0, 0);
-    for (name, count) in &counts {
-        for nth in 1..=*count {
-            let root = fresh("killed");
-            calls(&root, &trace, arguments, Some((name, nth)));
-            points += 1;
-            let at = format!("killed at {name}:{nth}");
-            for ((path, now), (old, new)) in files(&read_tree(&root)).iter().zip(before.iter().zip(&after)) {
-                assert!(now == &old.1 || now == &new.1, "{at}: {} is torn", path.display());
+    let places: Vec<(&str, usize)> =
+        counts.iter().flat_map(|(name, count)| (1..=*count).map(|nth| (name.as_str(), nth))).collect();
+    let workers = 2;
+    let figures = std::thread::scope(|scope| {
+        let work = |worker: usize| {
+            let (places, fresh, before, after) = (&places, &fresh, &before, &after);
+            move || {
+                let mut figures = Figures::default();
+                for (name, nth) in places.iter().skip(worker).step_by(workers) {
+                    let root = fresh(&format!("killed-{worker}"));
+                    let whole = read_tree(&root);
+                    kill_at(&root, arguments, name, *nth);
+                    figures.points += 1;
+                    if read_tree(&root) == whole {
+                        figures.untouched += 1;
+                    } else {
+                        figures.repaired +=
+                            usize::from(recovers(&root, arguments, before, after, &format!("killed at {name}:{nth}")));
+                    }
+                }
+                figures
             }
-            // A command that changes nothing itself, but recovers.
-            let next = ipalias(&root, &["rollback", "--to", "999999"]);
-            assert_eq!(next.status.code(), Some(3), "{at}: {}", String::from_utf8_lossy(&next.stderr));
-            let tree = read_tree(&root);
-            let now = files(&tree);
-            assert!(now == before || now == after, "{at}: a mixture\n{now:?}");
-            repaired += usize::from(String::from_utf8_lossy(&next.stderr).contains("taken back"));
-            let rests: Vec<&PathBuf> = tree
-                .keys()
-                .filter(|path| {
-                    path.to_string_lossy().contains(".ipalias-")
-                        || path.ends_with("journal")
-                        || path.to_string_lossy().contains(".new-")
-                })
-                .collect();
-            assert!(rests.is_empty(), "{at}: {rests:?}");
-            // And the operation can be done as if nothing had happened.
-            if now == before {
-                assert!(ipalias(&root, arguments).status.success(), "{at}: again");
-                assert_eq!(files(&read_tree(&root)), after, "{at}: again");
-            }
-        }
-    }
-    println!("{}: {points} points, {repaired} of them repaired by the next run, 0 mixtures", arguments.join(" "));
-    assert!(
-        points >= 140 && repaired >= 10,
-        "{points} points, {repaired} repaired: the harness does not reach the write"
+        };
+        let threads: Vec<_> = (0..workers).map(|worker| scope.spawn(work(worker))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).fold(Figures::default(), |a, b| Figures {
+            points: a.points + b.points,
+            untouched: a.untouched + b.untouched,
+            repaired: a.repaired + b.repaired,
+        })
+    });
+    let Figures { points, untouched, repaired } = figures;
+    println!(
+        "{}: killed at {points} system calls: {untouched} before the first write, {repaired} taken back by the next run, 0 mixtures",
+        arguments.join(" ")
     );
+    assert!(
+        points - untouched >= 140 && repaired >= 20,
+        "{points} {untouched} {repaired}: the harness does not reach the write"
+    );
+}
+
+/// No file is torn, and the next command leaves all files old or all new; whether it had to take something back.
+fn recovers(root: &Path, arguments: &[&str], before: &Files, after: &Files, at: &str) -> bool {
+    for ((path, now), (old, new)) in files(&read_tree(root)).iter().zip(before.iter().zip(after)) {
+        assert!(now == &old.1 || now == &new.1, "{at}: {} is torn", path.display());
+    }
+    // A command that changes nothing itself, but recovers.
+    let next = ipalias(root, &["rollback", "--to", "999999"]);
+    assert_eq!(next.status.code(), Some(3), "{at}: {}", String::from_utf8_lossy(&next.stderr));
+    let tree = read_tree(root);
+    let now = files(&tree);
+    assert!(now == *before || now == *after, "{at}: a mixture\n{now:?}");
+    let rest = |path: &&PathBuf| {
+        let text = path.to_string_lossy();
+        text.contains(".ipalias-") || text.ends_with("/journal") || text.contains("/.new-")
+    };
+    let rests: Vec<&PathBuf> = tree.keys().filter(rest).collect();
+    assert!(rests.is_empty(), "{at}: {rests:?}");
+    // And the operation can be done as if nothing had happened.
+    if now == *before {
+        assert!(ipalias(root, arguments).status.success(), "{at}: again");
+        assert_eq!(files(&read_tree(root)), *after, "{at}: again");
+    }
+    String::from_utf8_lossy(&next.stderr).contains("taken back")
 }
 
 #[test]

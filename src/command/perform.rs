@@ -102,20 +102,26 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
         let detailed = session.options.detailed_exitcode && !nothing;
         return Ok(if detailed { Exit::Pending } else { Exit::Done });
     }
-    if !store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false) {
-        let proposal = propose()?;
-        if proposal.is_nothing() || (session.apply() == Apply::None && proposal.plan.leaves_files()) {
-            ui.report(&proposal.report(verb, "unchanged"));
-            return Ok(Exit::Done);
-        }
+    let unfinished = store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false);
+    let seen = store.as_ref().map(Store::numbers).transpose()?.unwrap_or_default();
+    let early = if unfinished { None } else { Some(propose()?) };
+    let idle =
+        |proposal: &Proposal| proposal.is_nothing() || session.apply() == Apply::None && proposal.plan.leaves_files();
+    if let Some(proposal) = early.as_ref().filter(|proposal| idle(proposal)) {
+        ui.report(&proposal.report(verb, "unchanged"));
+        return Ok(Exit::Done);
     }
     require_root(session)?;
     let signals = Signals::catch()?;
     let store = Store::create(&session.root)?;
     let _lock = store.lock()?;
     recover(session, &store)?;
-    let proposal = propose()?;
-    if proposal.is_nothing() {
+    // A plan made before the lock holds if no other run committed anything meanwhile.
+    let proposal = match early {
+        Some(proposal) if store.numbers()? == seen => proposal,
+        _ => propose()?,
+    };
+    if idle(&proposal) {
         ui.report(&proposal.report(verb, "unchanged"));
         return Ok(Exit::Done);
     }
