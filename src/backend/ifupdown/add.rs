@@ -58,7 +58,7 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
         devices,
         edits: Edits::default(),
         placed: Vec::new(),
-        notes: BTreeSet::new(),
+        notes: idle(&found, &named),
     };
     let mut groups: Vec<(&IfName, Family, Vec<&Alias>)> = Vec::new();
     let mut group_of: HashMap<(&IfName, Family), usize> = HashMap::new();
@@ -409,6 +409,18 @@ fn indent_of(stanza: &Stanza) -> String {
     let blanks = line.content.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let indent = line.content.get(..blanks).map(|blanks| String::from_utf8_lossy(blanks).into_owned());
     indent.filter(|_| line.content.get(blanks).is_some_and(u8::is_ascii_graphic)).unwrap_or(DEFAULT_INDENT.to_owned())
+}
+
+/// Notes about lines that name the addresses in `asked` without effect.
+fn idle(found: &[Found], asked: &HashSet<(&str, IpAddr)>) -> BTreeSet<String> {
+    let entries = found.iter().map(|found| &found.entry);
+    let idle = entries.filter(|entry| asked.contains(&(entry.interface.as_str(), entry.address.addr())));
+    idle.filter_map(|entry| {
+        let (ip, problem) = (entry.address.addr(), entry.problem.as_ref()?);
+        let place = format!("{}:{}", entry.path, entry.line);
+        Some(format!("{place} names {ip}, too, but {problem}; it is added anew, without a repair of that line"))
+    })
+    .collect()
 }
 
 /// Every name and label in use: stanzas, `auto` lines, hook lines, the record of what is up, the running system.

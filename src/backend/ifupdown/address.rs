@@ -13,8 +13,8 @@ use crate::syntax::words::{Word, WordLine};
 
 use super::flavour::Flavour;
 use super::hook::{self, Deed};
-use super::include;
 use super::stanza::{Effect, Family, Stanza, Tree};
+use super::starts::Starts;
 
 /// Where in a stanza an address was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(super) struct Found {
     pub(super) stanza: usize,
     /// The place in the stanza.
     pub(super) origin: Origin,
+    /// How well it would do as the address that the host is known by; less is better, nothing is not at all.
+    rank: Option<u8>,
 }
 
 /// The options of a stanza that only say how its addresses are set.
@@ -83,89 +85,9 @@ pub(super) fn find(tree: &Tree) -> Vec<Found> {
     found
 }
 
-/// Which names are brought up.
-pub(super) struct Starts<'t> {
-    tree: &'t Tree,
-    names: HashSet<&'t str>,
-    patterns: Vec<&'t str>,
-    /// Names that a hook line brings up: `up ifup eth0:0`.
-    hooked: HashSet<String>,
-    /// The device of a logical name: `auto eth0=office`.
-    devices: HashMap<&'t str, &'t str>,
-}
-
-impl<'t> Starts<'t> {
-    /// Gathers the `auto` and `allow-` lines of `tree`.
-    pub(super) fn new(tree: &'t Tree) -> Starts<'t> {
-        let mut starts = Starts {
-            tree,
-            names: HashSet::new(),
-            patterns: Vec::new(),
-            hooked: HashSet::new(),
-            devices: HashMap::new(),
-        };
-        for start in tree.starts.iter().filter(|start| start.counts) {
-            let is_pattern = start.logical.contains(['/', '*', '?', '[']);
-            if is_pattern || (tree.flavour.is_two() && start.logical == "all") {
-                starts.patterns.push(&start.logical);
-            } else {
-                starts.names.insert(&start.logical);
-            }
-            if start.device != start.logical {
-                starts.devices.insert(&start.logical, &start.device);
-            }
-        }
-        let hooks = tree.stanzas.iter().flat_map(|stanza| stanza.options.iter().map(move |option| (stanza, option)));
-        for (stanza, option) in hooks.filter(|(_, option)| hook::runs_up(option.word(0))) {
-            for deed in hook::parse(option.words_from(1), &stanza.name).deeds {
-                if let Deed::Ifup(names) = deed {
-                    starts.hooked.extend(names);
-                }
-            }
-        }
-        starts
-    }
-
-    /// The device that `stanza` configures.
-    pub(super) fn device(&self, stanza: &Stanza) -> String {
-        let base = stanza.base();
-        (*self.devices.get(base).unwrap_or(&base)).to_owned()
-    }
-
-    /// Whether something brings `stanza` up when the system boots, or a device appears.
-    pub(super) fn brings_up(&self, stanza: &Stanza) -> bool {
-        // ifupdown2 folds `eth0:0` into eth0.
-        let name = if self.tree.flavour.is_two() { stanza.base() } else { &stanza.name };
-        let implicit = name == "lo" && !self.tree.flavour.is_two();
-        implicit
-            || self.names.contains(name)
-            || self.hooked.contains(&stanza.name)
-            || !self.tree.mappings.is_empty()
-            || self.patterns.iter().any(|pattern| covers(pattern, name))
-    }
-}
-
-/// Whether a pattern of an `auto` line covers `name`: `/eth*` (ifup(8)), `swp[1-4]` and `all` (ifupdown2).
-fn covers(pattern: &str, name: &str) -> bool {
-    if pattern == "all" {
-        return true;
-    }
-    let inner = pattern.strip_prefix('/').unwrap_or(pattern);
-    let inner = inner.split('/').next().unwrap_or_default();
-    // `/mac/...` and `/path/...` look at the device, which is not there to look at.
-    let looks_at_device = pattern.starts_with('/') && matches!(inner, "mac" | "sys" | "path" | "class" | "property");
-    let range = inner.split_once('[').and_then(|(front, rest)| Some((front, rest.split_once(']')?)));
-    let in_range = range.and_then(|(front, (range, behind))| {
-        let (low, high) = range.split_once('-')?;
-        let number = name.strip_prefix(front)?.strip_suffix(behind)?.parse::<u32>().ok()?;
-        Some((low.parse().ok()?..=high.parse().ok()?).contains(&number))
-    });
-    looks_at_device || in_range == Some(true) || include::matches(inner.as_bytes(), name.as_bytes())
-}
-
 /// Why nothing in `stanza` comes up, if so.
 fn stanza_problem(stanza: &Stanza, starts: &Starts<'_>) -> Option<String> {
-    let flavour = starts.tree.flavour;
+    let flavour = starts.tree().flavour;
     if let Some(reason) = stanza.source.unread.as_ref().or(stanza.refused.as_ref()) {
         return Some(reason.clone());
     }
@@ -201,7 +123,8 @@ impl Collector<'_> {
         }
         lines.extend(stanza.options.iter().enumerate().map(|(at, option)| (Some(at), stanza, option)));
         let options: Vec<&WordLine> = lines.iter().map(|(_, _, option)| *option).collect();
-        let masks = Netmasks::new(self.tree.flavour, &options);
+        let masks = Attached::new(self.tree.flavour, &options);
+        let options = Routing::of(&options);
         let lines = lines.into_iter().filter(|(_, _, option)| option.word(0) == b"address");
         for (nth, (at, parent, option)) in lines.enumerate() {
             let Some((ip, bits)) = address(option.words.get(1)) else { continue };
@@ -223,7 +146,21 @@ impl Collector<'_> {
                 role: Role::Additional,
                 problem: self.problem.clone().or(problem),
             };
-            self.found.push(Found { entry, stanza: self.index, origin });
+            let rank = self.rank(&entry, nth, &options, masks.is_deprecated(nth));
+            self.found.push(Found { entry, stanza: self.index, origin, rank });
+        }
+    }
+
+    /// An address with a gateway of its family comes first; then what is more than an additional address, by having a
+    /// network or by being the first in a stanza that does more than set an address.
+    fn rank(&self, entry: &Entry, nth: usize, options: &Routing, deprecated: bool) -> Option<u8> {
+        let host = entry.address.prefix_len() == entry.address.max_prefix_len();
+        if self.stanza.is_alias() || self.device == "lo" || deprecated {
+            None
+        } else if options.has_gateway(entry.address.addr()) {
+            Some(0)
+        } else {
+            Some(1).filter(|_| !host || (nth == 0 && !options.plain))
         }
     }
 
@@ -261,6 +198,8 @@ impl Collector<'_> {
         form: &str,
     ) {
         let Some(address) = alias::with_prefix(ip, bits) else { return };
+        let by_hand = self.stanza.method == "manual" && label.is_none() && matches!(origin, Origin::Hook(_));
+        let rank = Some(2).filter(|_| by_hand && interface != "lo");
         let too_long = label.as_ref().filter(|label| label.len() > MOST_NAME_BYTES);
         let too_long = too_long.map(|label| format!("the label {label} has more than {MOST_NAME_BYTES} bytes"));
         let entry = Entry {
@@ -273,7 +212,7 @@ impl Collector<'_> {
             role: Role::Additional,
             problem: self.problem.clone().or(too_long),
         };
-        self.found.push(Found { entry, stanza: self.index, origin });
+        self.found.push(Found { entry, stanza: self.index, origin, rank });
     }
 }
 
@@ -297,47 +236,52 @@ fn address(word: Option<&Word>) -> Option<(IpAddr, Option<u8>)> {
     }
 }
 
-/// The `address` and `netmask` lines of one stanza, and how its reader puts them together.
-struct Netmasks<'o> {
+/// The `address` lines of one stanza, what belongs to each, and how the reader puts them together.
+struct Attached<'o> {
     flavour: Flavour,
     addresses: Vec<&'o WordLine>,
     /// The mask for each address; for all readers but ifupdown2 there is at most one, for all of them.
     masks: Vec<Option<&'o WordLine>>,
+    /// The preferred lifetimes, likewise.
+    lifetimes: Vec<Option<&'o WordLine>>,
     repeated: bool,
     unreadable: bool,
 }
 
-impl<'o> Netmasks<'o> {
-    fn new(flavour: Flavour, options: &[&'o WordLine]) -> Netmasks<'o> {
-        let mut both =
-            Netmasks { flavour, addresses: Vec::new(), masks: Vec::new(), repeated: false, unreadable: false };
+impl<'o> Attached<'o> {
+    fn new(flavour: Flavour, options: &[&'o WordLine]) -> Attached<'o> {
+        let (addresses, masks, lifetimes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Attached { flavour, addresses, masks, lifetimes, repeated: false, unreadable: false };
         for option in options {
+            let place = all.addresses.len();
             match option.word(0) {
                 b"address" => {
-                    both.addresses.push(option);
-                    both.unreadable |= address(option.words.get(1)).is_none() || option.words.len() > 2;
-                }
-                b"netmask" if flavour.is_two() => {
-                    // ifupdown2 ties a mask to the address line above it; one above the first address is lost.
-                    let place = both.addresses.len().saturating_sub(1).max(both.masks.len());
-                    if !both.addresses.is_empty() {
-                        both.masks.resize(place, None);
-                        both.masks.push(Some(option));
-                    }
+                    all.addresses.push(option);
+                    all.unreadable |= address(option.words.get(1)).is_none() || option.words.len() > 2;
                 }
                 b"netmask" => {
-                    both.repeated |= !both.masks.is_empty();
-                    both.masks.push(Some(option));
+                    all.repeated |= !all.masks.is_empty();
+                    attach(&mut all.masks, flavour, place, option);
                 }
+                b"preferred-lifetime" => attach(&mut all.lifetimes, flavour, place, option),
                 _ => {}
             }
         }
-        both
+        all
+    }
+
+    fn at(&self, attributes: &[Option<&'o WordLine>], nth: usize) -> Option<&'o WordLine> {
+        attributes.get(if self.flavour.is_two() { nth } else { 0 }).copied().flatten()
+    }
+
+    /// Whether the address at `nth` is marked as no source address.
+    fn is_deprecated(&self, nth: usize) -> bool {
+        self.at(&self.lifetimes, nth).is_some_and(|lifetime| lifetime.word(1) == b"0")
     }
 
     /// The prefix length that the reader gives the address at `nth`, or why it will not set it.
     fn prefix(&self, stanza: &Stanza, nth: usize, ip: IpAddr, own: Option<u8>, words: usize) -> Result<u8, String> {
-        let mask = self.masks.get(if self.flavour.is_two() { nth } else { 0 }).copied().flatten();
+        let mask = self.at(&self.masks, nth);
         let given = mask.and_then(|mask| std::str::from_utf8(mask.word(1)).ok()).and_then(hook::prefix);
         let in_bits = mask.is_some_and(|mask| !mask.word(1).contains(&b'.'));
         match self.flavour {
@@ -381,35 +325,55 @@ impl<'o> Netmasks<'o> {
     }
 }
 
-/// Marks, for each interface and family, the address that the host is known by.
+/// ifupdown2 ties an attribute to the address line above it; one above the first address is lost. The others take the
+/// first for all.
+fn attach<'o>(attributes: &mut Vec<Option<&'o WordLine>>, flavour: Flavour, addresses: usize, option: &'o WordLine) {
+    if !flavour.is_two() {
+        attributes.push(Some(option));
+    } else if addresses > 0 {
+        attributes.resize((addresses - 1).max(attributes.len()), None);
+        attributes.push(Some(option));
+    }
+}
+
+/// What the options of a stanza say about routes.
+struct Routing {
+    gateways: Vec<Option<IpAddr>>,
+    /// Whether they only set addresses.
+    plain: bool,
+}
+
+impl Routing {
+    fn of(options: &[&WordLine]) -> Routing {
+        let gateways = options.iter().filter(|option| option.word(0) == b"gateway");
+        Routing {
+            gateways: gateways.map(|option| Some(address(option.words.get(1))?.0)).collect(),
+            plain: options.iter().all(|option| is_plain_option(option.word(0))),
+        }
+    }
+
+    /// Whether there is a gateway for addresses of `ip`'s family; one that cannot be read may be.
+    fn has_gateway(&self, ip: IpAddr) -> bool {
+        self.gateways.iter().any(|gateway| gateway.is_none_or(|gateway| gateway.is_ipv4() == ip.is_ipv4()))
+    }
+}
+
+/// Marks, for each interface and family, the address that the host is known by: the earliest of the best rank. Where
+/// addresses come from elsewhere (DHCP), only one with a gateway can be.
 fn assign_roles(starts: &Starts<'_>, found: &mut [Found]) {
-    let stanzas = &starts.tree.stanzas;
-    let traits: Vec<Traits> = stanzas.iter().map(Traits::of).collect();
     let mut dynamic: HashSet<(String, bool)> = HashSet::new();
-    for stanza in stanzas.iter().filter(|stanza| stanza.is_dynamic()) {
-        for v4 in [true, false] {
-            if stanza.family.takes(if v4 { Family::V4 } else { Family::V6 }) {
+    for stanza in starts.tree().stanzas.iter().filter(|stanza| stanza.is_dynamic()) {
+        for (v4, family) in [(true, Family::V4), (false, Family::V6)] {
+            if stanza.family.takes(family) {
                 dynamic.insert((starts.device(stanza), v4));
             }
         }
     }
-    // The best so far: a stanza with a gateway before one without, then the earlier one.
     let mut best: HashMap<(String, bool), (u8, usize)> = HashMap::new();
     for (at, candidate) in found.iter().enumerate() {
-        let (Some(stanza), Some(traits)) = (stanzas.get(candidate.stanza), traits.get(candidate.stanza)) else {
-            continue;
-        };
         let key = (candidate.entry.interface.clone(), candidate.entry.address.addr().is_ipv4());
-        let rank = match candidate.origin {
-            _ if key.0 == "lo" || stanza.is_alias() => continue,
-            Origin::Line(_) | Origin::Inherited if traits.gateway => 0,
-            _ if dynamic.contains(&key) => continue,
-            Origin::Line(_) | Origin::Inherited if traits.is_own_configuration(&candidate.entry) => 1,
-            Origin::Hook(_) if stanza.method == "manual" && candidate.entry.label.is_none() => 2,
-            _ => continue,
-        };
-        let better = best.get(&key).is_none_or(|(other, _)| rank < *other);
-        if better {
+        let Some(rank) = candidate.rank.filter(|rank| *rank == 0 || !dynamic.contains(&key)) else { continue };
+        if best.get(&key).is_none_or(|(other, _)| rank < *other) {
             best.insert(key, (rank, at));
         }
     }
@@ -417,28 +381,5 @@ fn assign_roles(starts: &Starts<'_>, found: &mut [Found]) {
         if let Some(found) = found.get_mut(at) {
             found.entry.role = Role::Primary;
         }
-    }
-}
-
-/// What the options of a stanza say about its rank.
-struct Traits {
-    gateway: bool,
-    plain: bool,
-    lifetime: bool,
-}
-
-impl Traits {
-    fn of(stanza: &Stanza) -> Traits {
-        Traits {
-            gateway: stanza.has(b"gateway"),
-            plain: stanza.options.iter().all(|option| is_plain_option(option.word(0))),
-            lifetime: stanza.has(b"preferred-lifetime"),
-        }
-    }
-
-    /// Whether a stanza without a gateway is more than an additional address: it has other options, or a network.
-    fn is_own_configuration(&self, entry: &Entry) -> bool {
-        let host = entry.address.prefix_len() == entry.address.max_prefix_len();
-        !self.plain || (!host && !self.lifetime)
     }
 }

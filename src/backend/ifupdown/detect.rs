@@ -14,6 +14,7 @@ use super::apply;
 use super::flavour::{self, Flavour, Installed};
 use super::owner;
 use super::primary::Devices;
+use super::reader;
 use super::stanza::{self, Effect, INTERFACES, Tree};
 
 /// The answer of the backend called `name`.
@@ -21,7 +22,7 @@ pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     let Installed { backend, evidence } = flavour::installed(root)?;
     let flavour = flavour::flavour(root, name)?;
-    let Some(tree) = stanza::read(root, flavour)? else { return no(format!("there is no {INTERFACES}")) };
+    let Some(tree) = reader::read(root, flavour)? else { return no(format!("there is no {INTERFACES}")) };
     if backend != name {
         return no(format!("{INTERFACES} is {backend}'s: {evidence}"));
     }
@@ -33,7 +34,10 @@ pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
         Some(interface) => return no(format!("it has no stanza for {interface}, which has the default route")),
         None => match devices.primary() {
             Some(interface) => interface,
-            None => return no(format!("{INTERFACES} configures nothing but lo")),
+            None => match tree.faults.first() {
+                Some(fault) => return no(format!("{}:{}: {}", fault.path, fault.line, fault.reason)),
+                None => return no(format!("{INTERFACES} configures nothing but lo")),
+            },
         },
     };
     let mut evidence = vec![evidence, format!("{INTERFACES} has a stanza for {interface}")];

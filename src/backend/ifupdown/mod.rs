@@ -1,7 +1,8 @@
 //! The ifupdown family: `/etc/network/interfaces` as ifupdown, ifupdown2, ifupdown-ng and BusyBox read it.
 //!
 //! One file format, four readers that disagree about it (interfaces(5) of each), so one type with four rows. `flavour`
-//! says who reads and what they disagree about, `include` which files, `stanza` what is in them, `address` and `hook`
+//! says who reads and what they disagree about, `include` which files, `stanza` and `reader` what is in them, `starts`,
+//! `address` and `hook`
 //! what that configures, `primary` and `owner` where an address may go, `add` and `remove` the edits, `apply` the commands.
 //! Leaves out NetworkManager's and netplan's view of the same file.
 
@@ -15,8 +16,10 @@ mod hook;
 mod include;
 mod owner;
 mod primary;
+mod reader;
 mod remove;
 mod stanza;
+mod starts;
 
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Situation, Stance};
@@ -46,7 +49,7 @@ pub static BUSYBOX: Ifupdown = Ifupdown { name: "busybox" };
 
 impl Ifupdown {
     fn tree(&self, root: &Root) -> Result<Option<Tree>> {
-        stanza::read(root, flavour::flavour(root, self.name)?)
+        reader::read(root, flavour::flavour(root, self.name)?)
     }
 }
 

@@ -63,7 +63,7 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("etc/network")).unwrap();
         std::fs::write(dir.path().join("etc/network/interfaces"), text).unwrap();
         let root = Root::open(dir.path()).unwrap();
-        let tree = super::super::stanza::read(&root, super::super::flavour::Flavour::Classic).unwrap().unwrap();
+        let tree = super::super::reader::read(&root, super::super::flavour::Flavour::Classic).unwrap().unwrap();
         elsewhere(&tree.sources[0]).map(|refusal| refusal.place.unwrap().1)
     }
 

@@ -7,8 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::backend::Role;
 
-use super::address::{Found, Origin, Starts};
+use super::address::{Found, Origin};
 use super::stanza::{Family, Stanza, Tree};
+use super::starts::Starts;
 
 /// The stanzas of each device, and which of them are primary.
 pub(super) struct Devices<'t> {
@@ -90,18 +91,13 @@ impl<'t> Devices<'t> {
         let ports = self.ports();
         let candidates = || {
             let stanzas = self.tree.stanzas.iter().filter(|stanza| !stanza.is_alias() && !stanza.template);
-            let stanzas = stanzas.filter(|stanza| stanza.source.unread.is_none() && stanza.refused.is_none());
+            let stanzas = stanzas.filter(|stanza| stanza.source.unread.is_none());
             stanzas.filter(|stanza| stanza.base() != "lo" && !ports.contains_key(stanza.base()))
         };
-        let routed = |stanza: &&Stanza| stanza.has(b"gateway") || stanza.is_dynamic();
-        let up = |stanza: &&Stanza| self.starts.brings_up(stanza);
-        candidates()
-            .filter(up)
-            .find(routed)
-            .or_else(|| candidates().find(routed))
-            .or_else(|| candidates().filter(up).find(|stanza| stanza.method == "static"))
-            .or_else(|| candidates().find(up))
-            .map(|stanza| self.starts.device(stanza))
+        let routed = |stanza: &Stanza| stanza.has(b"gateway") || stanza.is_dynamic();
+        // What is brought up before what is not; among those the one with the default route, else the first.
+        let rank = |stanza: &&Stanza| (!self.starts.brings_up(stanza), !routed(stanza), stanza.method != "static");
+        candidates().min_by_key(rank).map(|stanza| self.starts.device(stanza))
     }
 
     /// Whether `device` is brought up by `allow-hotplug` and by nothing else.

@@ -40,7 +40,9 @@ pub(super) fn plan(root: &Root, tree: &Tree, gone: &[Entry]) -> Result<Plan> {
     }
     remover.check_alone()?;
     let names = remover.names();
-    let aliases = gone.iter().map(alias).collect::<Result<Vec<Alias>>>()?;
+    let mut seen = HashSet::new();
+    let once = gone.iter().filter(|entry| seen.insert((&entry.interface, entry.address)));
+    let aliases = once.map(alias).collect::<Result<Vec<Alias>>>()?;
     let own: BTreeSet<String> = names.iter().filter(|name| name.contains(':')).cloned().collect();
     plan.auto = apply::removed(root, tree.flavour, &aliases, &own)?;
     let devices = Devices::new(tree, &found);

@@ -1,0 +1,512 @@
+//! Reads all files as one of the four readers does.
+//!
+//! Follows interfaces(5) and the readers' sources named in `flavour`. The walk is the readers' own: top down, includes at
+//! their place, one current stanza. Leaves out what an address is: see `address`.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::root::{NodeKind, Root, RootPath};
+use crate::syntax::words::{self, WordLine};
+use crate::text::Text;
+
+use super::flavour::{Flavour, Keyword};
+use super::include::{self, Include, MOST_FILES};
+use super::stanza::{Effect, Family, Fault, INTERFACES, Source, Stanza, Start, Tree};
+
+/// How deep files may include each other.
+const MOST_DEPTH: usize = 16;
+
+/// Reads the files of `root` as `flavour` does; nothing if there is no `/etc/network/interfaces`.
+pub(super) fn read(root: &Root, flavour: Flavour) -> Result<Option<Tree>> {
+    let path = RootPath::from(INTERFACES);
+    if !root.is_file(&path)? {
+        return Ok(None);
+    }
+    let tree = Tree {
+        flavour,
+        sources: Vec::new(),
+        stanzas: Vec::new(),
+        starts: Vec::new(),
+        includes: Vec::new(),
+        mappings: Vec::new(),
+        faults: Vec::new(),
+    };
+    let mut reader = Reader {
+        root,
+        flavour,
+        tree,
+        named: BTreeSet::new(),
+        resolved: BTreeSet::new(),
+        under_way: Vec::new(),
+        stanza_at: HashMap::new(),
+        unread: None,
+        refused: None,
+        options: HashSet::new(),
+        started: HashSet::new(),
+    };
+    reader.file(&path, 0)?;
+    Ok(Some(reader.tree))
+}
+
+/// What an option line would belong to.
+#[derive(Debug, Clone, PartialEq)]
+enum Current {
+    Nothing,
+    Stanza(usize),
+    Mapping,
+    /// ifupdown-ng: an `auto` line names the interface that options belong to.
+    Named(String),
+}
+
+struct Reader<'r> {
+    root: &'r Root,
+    flavour: Flavour,
+    tree: Tree,
+    /// Files as they were named, since that is how the readers notice that they have read one.
+    named: BTreeSet<RootPath>,
+    resolved: BTreeSet<RootPath>,
+    /// The files that are being read, from the first one down.
+    under_way: Vec<RootPath>,
+    /// The first stanza of each name and family, for `inherits` and duplicates.
+    stanza_at: HashMap<(String, Option<Family>), usize>,
+    unread: Option<String>,
+    /// Why the reader does not get as far as the current line.
+    refused: Option<String>,
+    /// The options of the current stanza.
+    options: HashSet<Vec<u8>>,
+    /// Names that were on `auto` lines.
+    started: HashSet<String>,
+}
+
+const STRICT_HINT: &str = "repair the line first; ifquery --list or ifup -n -a shows whether the file is accepted";
+
+impl Reader<'_> {
+    fn file(&mut self, path: &RootPath, depth: usize) -> Result<()> {
+        let skips_seen = matches!(self.flavour, Flavour::Classic | Flavour::Ng { .. });
+        if !self.named.insert(path.clone()) && skips_seen {
+            return Ok(());
+        }
+        let resolved = self.root.resolve(path)?;
+        let again = self.resolved.contains(&resolved);
+        let (None, Some(bytes)) = (self.unread.as_ref().filter(|_| again), self.root.read(path)?) else {
+            return Ok(());
+        };
+        let text = Text::new(bytes);
+        let split = words::split(&text, &self.flavour.dialect());
+        let source = Arc::new(Source {
+            path: resolved.clone(),
+            directory: path.parent(),
+            text,
+            open: split.open,
+            unread: self.unread.clone(),
+        });
+        self.tree.sources.push(Arc::clone(&source));
+        if again {
+            let hint = "include the file once, and keep links to it out of included directories";
+            self.fault(
+                &source,
+                0,
+                "this file is read twice, so every address in it fails twice",
+                hint,
+                Effect::Unclear,
+            );
+        } else if self.unread.is_none() {
+            self.resolved.insert(resolved);
+        }
+        self.under_way.push(path.clone());
+        let refused_outside = self.refused.take();
+        self.refused.clone_from(&refused_outside);
+        let whole = if depth == 0 { Effect::RefusesAll } else { Effect::RefusesFile };
+        self.check_bytes(&source, whole);
+        let mut current = Current::Nothing;
+        for line in split.lines {
+            current = self.line(&source, line, current, depth)?;
+        }
+        self.refused = refused_outside;
+        self.under_way.pop();
+        Ok(())
+    }
+
+    fn fault(&mut self, source: &Source, line: usize, reason: &str, hint: &'static str, effect: Effect) {
+        if source.unread.is_some() {
+            return;
+        }
+        if effect != Effect::Unclear {
+            // What follows is still read, to be listed, but the first fault is the one to repair.
+            if self.refused.is_some() {
+                return;
+            }
+            self.refused = Some(format!("{} stops at {}:{line}: {reason}", self.flavour.name(), source.path));
+        }
+        let fault = Fault { path: source.path.clone(), line, reason: reason.to_owned(), hint, effect };
+        self.tree.faults.push(fault);
+    }
+
+    /// What is wrong with the bytes, before any word counts.
+    fn check_bytes(&mut self, source: &Source, whole: Effect) {
+        let bytes = source.text.bytes();
+        let line_of = |at: usize| bytes.get(..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
+        if source.text.has_bom() {
+            let effect = if self.flavour.is_strict() { whole } else { Effect::Unclear };
+            let reason = "a UTF-8 byte order mark hides the first line";
+            self.fault(source, 1, reason, "remove the mark, the first three bytes of the file", effect);
+        }
+        if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+            self.fault(source, line_of(at), "there is a NUL byte", "remove the byte", Effect::Unclear);
+        }
+        if source.open {
+            let hint = "remove the backslash at the end, or add the line that it waits for";
+            let reason = "the last line ends in a backslash";
+            self.fault(source, source.text.line_count(), reason, hint, Effect::Unclear);
+        }
+        let lone_cr = bytes.windows(2).position(|pair| matches!(pair, [b'\r', next] if *next != b'\n'));
+        if let Some(at) = lone_cr.filter(|_| self.flavour.is_ng() || self.flavour.is_two()) {
+            let reason = format!("{} takes the carriage return in the middle for a line end", self.flavour.name());
+            self.fault(source, line_of(at), &reason, "remove the carriage return", Effect::Unclear);
+        }
+        if self.flavour.is_two() {
+            if let Err(error) = std::str::from_utf8(bytes) {
+                let reason = "ifupdown2 reads no file that is not UTF-8";
+                let hint = "convert the file: iconv -f LATIN1 -t UTF-8";
+                self.fault(source, line_of(error.valid_up_to()), reason, hint, whole);
+            }
+            if let Some(line) = template_line(&source.text) {
+                let hint = "put the addresses into the template, or remove the percent signs";
+                self.fault(source, line, "ifupdown2 takes this file for a Mako template", hint, Effect::Unclear);
+            }
+        }
+    }
+
+    /// Takes in one line and says what the next one would belong to.
+    fn line(&mut self, source: &Arc<Source>, line: WordLine, current: Current, depth: usize) -> Result<Current> {
+        let number = line.number();
+        let before = current.clone();
+        let refused =
+            if depth == 0 || self.flavour != Flavour::Classic { Effect::RefusesAll } else { Effect::RefusesFile };
+        let next = match self.flavour.keyword(line.word(0)) {
+            keyword @ (Keyword::Iface | Keyword::Template) => {
+                // A refused line still begins a stanza, to be listed.
+                if let Some(reason) = self.iface_fault(&line) {
+                    self.fault(source, number, &reason, STRICT_HINT, refused);
+                }
+                Ok(self.iface(source, line, current, keyword == Keyword::Template))
+            }
+            Keyword::Auto => self.start(source, line, current, "auto".to_owned()),
+            Keyword::Allow(class) => self.start(source, line, current, class),
+            Keyword::Source | Keyword::SourceDirectory => {
+                let directory = self.flavour.keyword(line.word(0)) == Keyword::SourceDirectory;
+                self.include(source, &line, directory, depth)?;
+                Ok(Current::Nothing)
+            }
+            Keyword::Mapping => {
+                self.tree.mappings.extend(line.words_from(1).iter().map(words::Word::name));
+                Ok(Current::Mapping)
+            }
+            Keyword::Other if line.words.len() == 1 => Ok(current),
+            Keyword::Other => Ok(Current::Nothing),
+            Keyword::Option => {
+                self.unread_include(source, &line, depth)?;
+                self.option(source, line, current)
+            }
+        };
+        Ok(next.unwrap_or_else(|reason| {
+            self.fault(source, number, &reason, STRICT_HINT, refused);
+            before
+        }))
+    }
+
+    fn iface(&mut self, source: &Arc<Source>, line: WordLine, current: Current, template: bool) -> Current {
+        let Some(name) = line.words.get(1).map(words::Word::name) else { return current };
+        let family = family(line.word(2));
+        let inherits = inherits(&line);
+        let mut method = String::from_utf8_lossy(line.word(3)).into_owned();
+        if inherits.is_some_and(|at| at <= 3) {
+            method.clear();
+        }
+        let family = family.unwrap_or(if self.flavour.is_strict() { Family::Other } else { Family::Any });
+        let parent = inherits.and_then(|at| self.parent(&line, at));
+        if let (true, Some(parent)) = (method.is_empty(), parent.and_then(|at| self.tree.stanzas.get(at))) {
+            method.clone_from(&parent.method);
+        }
+        let hint = line.words_from(2).iter().find(|word| matches!(word.text.as_slice(), b"dhcp" | b"ppp"));
+        if let Some(hint) = hint.filter(|_| self.flavour.is_ng()) {
+            method = hint.name();
+        }
+        if method.is_empty() {
+            "static".clone_into(&mut method);
+        }
+        self.options.clear();
+        self.push(Stanza {
+            source: Arc::clone(source),
+            head: line,
+            name,
+            family,
+            method,
+            inherits: parent,
+            template,
+            options: Vec::new(),
+            refused: self.refused.clone(),
+        })
+    }
+
+    fn push(&mut self, stanza: Stanza) -> Current {
+        let at = self.tree.stanzas.len();
+        self.stanza_at.entry((stanza.name.clone(), Some(stanza.family))).or_insert(at);
+        self.stanza_at.entry((stanza.name.clone(), None)).or_insert(at);
+        self.tree.stanzas.push(stanza);
+        Current::Stanza(at)
+    }
+
+    /// The stanza that the word behind `at`, which is `inherits`, names: of the same family, if that was given before.
+    fn parent(&self, line: &WordLine, at: usize) -> Option<usize> {
+        let name = String::from_utf8_lossy(line.word(at + 1)).into_owned();
+        let family = family(line.word(2)).filter(|_| at > 2);
+        self.stanza_at.get(&(name, family)).copied()
+    }
+
+    /// What the reader finds wrong with an `iface` line.
+    fn iface_fault(&self, line: &WordLine) -> Option<String> {
+        let name = String::from_utf8_lossy(line.word(1)).into_owned();
+        if !self.flavour.is_strict() {
+            // ifupdown-ng passes over it; ifupdown2 dies of it.
+            return (name.is_empty() && self.flavour.is_two()).then(|| "iface without a name".to_owned());
+        }
+        if self.flavour != Flavour::Classic && line.words.len() != 4 {
+            return Some("an iface line has exactly a name, a family and a method".to_owned());
+        }
+        if let Some(at) = inherits(line).filter(|at| *at <= 4) {
+            let missing = self.parent(line, at).is_none();
+            let parent = String::from_utf8_lossy(line.word(at + 1)).into_owned();
+            return missing.then(|| format!("there is no stanza {parent:?} above to inherit from"));
+        }
+        let Some(family) = family(line.word(2)) else {
+            return Some("unknown or no address family on the iface line".to_owned());
+        };
+        if !methods(family).contains(&line.word(3)) {
+            let method = String::from_utf8_lossy(line.word(3)).into_owned();
+            return Some(format!("unknown method {method:?} on the iface line"));
+        }
+        let second = self.flavour == Flavour::Old && self.stanza_at.contains_key(&(name.clone(), Some(family)));
+        second.then(|| format!("a second stanza for {name}, which ifupdown 0.6 refuses"))
+    }
+
+    fn start(
+        &mut self,
+        source: &Arc<Source>,
+        line: WordLine,
+        current: Current,
+        class: String,
+    ) -> Result<Current, String> {
+        let line = Arc::new(line);
+        if line.words.len() == 1 {
+            let stanza = match &current {
+                Current::Stanza(at) if self.flavour == Flavour::Classic || self.flavour.is_ng() => {
+                    self.tree.stanzas.get(*at)
+                }
+                _ => None,
+            };
+            let Some(name) = stanza.map(|stanza| stanza.name.clone()) else { return Ok(Current::Nothing) };
+            let source = Arc::clone(source);
+            let start = Start {
+                source,
+                line,
+                word: None,
+                class,
+                device: name.clone(),
+                logical: name,
+                counts: self.refused.is_none(),
+            };
+            self.tree.starts.push(start);
+            return Ok(current);
+        }
+        for (index, word) in line.words.iter().enumerate().skip(1) {
+            let name = word.name();
+            if self.flavour == Flavour::BusyBox && !self.started.insert(name.clone()) {
+                return Err(format!("{name} is declared auto twice, which BusyBox refuses"));
+            }
+            let (device, logical) = name.split_once('=').unwrap_or((&name, &name));
+            self.tree.starts.push(Start {
+                source: Arc::clone(source),
+                line: Arc::clone(&line),
+                word: Some(index),
+                class: class.clone(),
+                device: device.to_owned(),
+                logical: logical.to_owned(),
+                counts: self.refused.is_none() && (index == 1 || !self.flavour.is_ng()),
+            });
+        }
+        Ok(match line.words.get(1) {
+            Some(word) if self.flavour.is_ng() => Current::Named(word.name()),
+            _ => Current::Nothing,
+        })
+    }
+
+    fn option(&mut self, source: &Arc<Source>, line: WordLine, current: Current) -> Result<Current, String> {
+        let strict = self.flavour.is_strict();
+        let at = match current {
+            Current::Stanza(at) => at,
+            Current::Named(name) => {
+                // The options that follow `auto NAME` are its stanza, without an `iface` line.
+                let begun = self.push(Stanza {
+                    source: Arc::clone(source),
+                    head: line.clone(),
+                    name,
+                    family: Family::Any,
+                    method: "static".to_owned(),
+                    inherits: None,
+                    template: false,
+                    options: Vec::new(),
+                    refused: None,
+                });
+                let Current::Stanza(at) = begun else { return Ok(begun) };
+                at
+            }
+            Current::Mapping if matches!(line.word(0), b"script" | b"map") => return Ok(Current::Mapping),
+            _ if strict => return Err("misplaced option: it belongs to no iface stanza".to_owned()),
+            other => return Ok(other),
+        };
+        if strict && line.words.len() == 1 {
+            return Err("an option without a value".to_owned());
+        }
+        let repeatable = matches!(line.word(0), b"up" | b"post-up" | b"pre-up" | b"down" | b"pre-down" | b"post-down");
+        let once = !repeatable && matches!(self.flavour, Flavour::Old | Flavour::BusyBox);
+        if once && !self.options.insert(line.word(0).to_vec()) {
+            let option = String::from_utf8_lossy(line.word(0)).into_owned();
+            return Err(format!("a second {option} in one stanza, which {} refuses", self.flavour.name()));
+        }
+        let inherits = self.flavour.is_ng() && line.word(0) == b"inherit";
+        let inherits = if inherits { self.parent(&line, 0) } else { None };
+        if let Some(stanza) = self.tree.stanzas.get_mut(at) {
+            if self.flavour.is_ng() && line.word(0) == b"use" && matches!(line.word(1), b"dhcp" | b"ppp") {
+                stanza.method = String::from_utf8_lossy(line.word(1)).into_owned();
+            }
+            stanza.inherits = stanza.inherits.or(inherits);
+            stanza.options.push(line);
+        }
+        Ok(Current::Stanza(at))
+    }
+
+    /// Follows an include line.
+    fn include(&mut self, source: &Arc<Source>, line: &WordLine, directory: bool, depth: usize) -> Result<()> {
+        // ifupdown takes the first name relative to the file, all others take every name relative to `/` at boot.
+        let beside = if self.flavour.is_debian() { source.directory.clone() } else { RootPath::new("/") };
+        let words = line.words_from(1);
+        let words = if self.flavour.is_debian() { words } else { words.get(..1).unwrap_or_default() };
+        for (index, word) in words.iter().enumerate() {
+            let path = if index == 0 { beside.join(&word.text) } else { RootPath::new("/").join(&word.text) };
+            if let Some(reason) = self.unclear_pattern(&word.text, directory) {
+                let effect = if self.flavour.is_ng() { Effect::RefusesAll } else { Effect::Unclear };
+                self.fault(source, line.number(), &reason, "name the included files with absolute paths", effect);
+                continue;
+            }
+            let include = if directory { Include::Directory(path) } else { Include::Files(path) };
+            self.follow(source, line, &include, depth)?;
+            if self.unread.is_none() {
+                self.tree.includes.push(include);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why it is not certain what a name on an include line means.
+    fn unclear_pattern(&self, word: &[u8], directory: bool) -> Option<String> {
+        let has = |bytes: &[u8]| word.iter().any(|byte| bytes.contains(byte));
+        match self.flavour {
+            Flavour::Classic if has(b"$`\"'\\~") => Some("ipalias does not evaluate shell expressions".to_owned()),
+            Flavour::Ng { patterns: false } if !directory && has(b"*?[") => {
+                Some("ifupdown-ng before 0.12 takes no pattern and refuses the whole file".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn follow(&mut self, source: &Source, line: &WordLine, include: &Include, depth: usize) -> Result<()> {
+        let files = include.files(self.root, self.flavour)?;
+        let circle = files.iter().any(|path| self.under_way.contains(path)) && self.flavour != Flavour::Classic;
+        if circle || depth >= MOST_DEPTH || self.tree.sources.len() >= MOST_FILES {
+            let reason = "files include each other without end";
+            self.fault(source, line.number(), reason, "remove the include that closes the circle", Effect::RefusesAll);
+            return Ok(());
+        }
+        let missing = match (self.flavour, include) {
+            (Flavour::BusyBox, Include::Files(_)) => files.is_empty(),
+            (Flavour::BusyBox, Include::Directory(path)) => !self.holds_only_files(path)?,
+            (Flavour::Ng { .. }, Include::Files(path)) => files.is_empty() && include::is_literal(path.as_bytes()),
+            _ => false,
+        };
+        if missing {
+            let reason = format!("{} refuses all files because it cannot read this one", self.flavour.name());
+            self.fault(source, line.number(), &reason, "name a file or directory that exists", Effect::RefusesAll);
+        }
+        for path in files {
+            self.file(&path, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a directory exists and holds no other, which BusyBox would try to read.
+    fn holds_only_files(&self, directory: &RootPath) -> Result<bool> {
+        if self.root.kind(directory)? != NodeKind::Directory {
+            return Ok(false);
+        }
+        for name in self.root.list(directory)? {
+            if !name.starts_with(b".") && self.root.kind(&directory.join(&name))? == NodeKind::Directory {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// An include line that this reader takes for something else: its files are looked at, but marked as not read.
+    fn unread_include(&mut self, source: &Arc<Source>, line: &WordLine, depth: usize) -> Result<()> {
+        let unknown = match self.flavour {
+            Flavour::Old => matches!(line.word(0), b"source" | b"source-directory"),
+            Flavour::Two { directories: false } => line.word(0) == b"source-directory",
+            _ => false,
+        };
+        if !unknown || self.unread.is_some() {
+            return Ok(());
+        }
+        let keyword = String::from_utf8_lossy(line.word(0)).into_owned();
+        self.unread = Some(format!("{} does not know {keyword}, so it does not read this file", self.flavour.name()));
+        let result = self.include(source, line, line.word(0) == b"source-directory", depth);
+        self.unread = None;
+        result
+    }
+}
+
+fn family(word: &[u8]) -> Option<Family> {
+    match word {
+        b"inet" => Some(Family::V4),
+        b"inet6" => Some(Family::V6),
+        b"ipx" | b"can" | b"link" | b"meta" => Some(Family::Other),
+        _ => None,
+    }
+}
+
+/// The methods of a family (interfaces(5)).
+fn methods(family: Family) -> &'static [&'static [u8]] {
+    match family {
+        Family::V4 => &[b"static", b"dhcp", b"manual", b"loopback", b"bootp", b"tunnel", b"ppp", b"wvdial", b"ipv4ll"],
+        Family::V6 => &[b"static", b"auto", b"dhcp", b"manual", b"loopback", b"tunnel", b"v4tunnel", b"6to4"],
+        Family::Any | Family::Other => &[b"static", b"dynamic", b"none"],
+    }
+}
+
+/// Which word of an `iface` line is `inherits`.
+fn inherits(line: &WordLine) -> Option<usize> {
+    line.words.iter().enumerate().skip(2).find(|(_, word)| word.text == b"inherits").map(|(at, _)| at)
+}
+
+/// The first line that makes a file with a percent sign more than text to the Mako engine.
+fn template_line(text: &Text) -> Option<usize> {
+    if !text.bytes().contains(&b'%') {
+        return None;
+    }
+    let code = |content: &[u8]| {
+        content.trim_ascii_start().starts_with(b"%") || content.windows(2).any(|pair| pair == b"<%" || pair == b"${")
+    };
+    text.lines().find(|line| code(line.content)).map(|line| line.number)
+}
