@@ -3,11 +3,13 @@
 //! Effective entries must equal the old ones plus what was asked for (add) or minus what was asked to go (remove), and
 //! planning the same request again on the overlay must yield nothing. A plan that fails is a refusal, never a write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::alias::Alias;
-use crate::backend::{Backend, Entry, Situation};
+use crate::backend::{Backend, Entry, Role, Situation, may_be};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::Root;
@@ -35,10 +37,10 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
     match goal {
         Goal::Present(want) => {
             for alias in want {
-                let found = balance.iter_mut().find(|((interface, address, ..), count)| {
-                    **count > 0 && interface == alias.interface.as_str() && *address == alias.address
-                });
-                let Some((_, count)) = found else {
+                let first: Key = (alias.address, String::new(), None, Role::Primary);
+                let same = balance.range_mut(first..).take_while(|((address, ..), _)| *address == alias.address);
+                let mut found = same.filter(|(_, count)| **count > 0);
+                let Some((_, count)) = found.find(|((_, name, ..), _)| may_be(name, &alias.interface)) else {
                     return Err(unproven(&format!("{} would not be configured", alias.address)).into());
                 };
                 *count -= 1;
@@ -52,22 +54,23 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
             for entry in gone.iter().filter(|entry| entry.is_effective()) {
                 *balance.entry(key(entry)).or_default() += 1;
             }
-            if let Some(left) = gone.iter().find(|gone| new.iter().any(|entry| address_on(entry) == address_on(gone))) {
+            let left: BTreeSet<_> = new.iter().map(address_on).collect();
+            if let Some(left) = gone.iter().find(|gone| left.contains(&address_on(gone))) {
                 return Err(unproven(&format!("{} would still be configured", left.address)).into());
             }
         }
     }
     match balance.iter().find(|(_, count)| **count != 0) {
         None => Ok(()),
-        Some(((_, address, ..), count)) if *count < 0 => Err(unproven(&format!("{address} would be lost")).into()),
-        Some(((_, address, ..), _)) => Err(unproven(&format!("{address} would appear without being asked for")).into()),
+        Some(((address, ..), count)) if *count < 0 => Err(unproven(&format!("{address} would be lost")).into()),
+        Some(((address, ..), _)) => Err(unproven(&format!("{address} would appear without being asked for")).into()),
     }
 }
 
-type Key = (String, ipnet::IpNet, Option<String>, crate::backend::Role);
+type Key = (IpNet, String, Option<String>, Role);
 
 fn key(entry: &Entry) -> Key {
-    (entry.interface.clone(), entry.address, entry.label.clone(), entry.role)
+    (entry.address, entry.interface.clone(), entry.label.clone(), entry.role)
 }
 
 fn address_on(entry: &Entry) -> (&str, IpAddr) {
