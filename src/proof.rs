@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::alias::Alias;
-use crate::backend::{Backend, Entry, Role};
+use crate::backend::{Backend, Entry, Role, may_be};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::Root;
@@ -35,7 +35,7 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
     match goal {
         Goal::Present(want) => {
             for alias in want {
-                if !balance.take(alias.interface.as_str(), alias.address) {
+                if !balance.take(alias) {
                     return Err(unproven(&format!("{} would not be configured", alias.address)).into());
                 }
             }
@@ -54,25 +54,26 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
     }
 }
 
-/// How often each effective entry is there more (or less) than before: by interface and address, then label and role.
+/// How often each effective entry is there more (or less) than before: by address, then device, label and role.
 #[derive(Default)]
-struct Balance(BTreeMap<(String, IpNet), Kinds>);
+struct Balance(BTreeMap<IpNet, Kinds>);
 
-type Kinds = BTreeMap<(Option<String>, Role), i64>;
+type Kinds = BTreeMap<(String, Option<String>, Role), i64>;
 
 impl Balance {
     fn count(&mut self, entry: &Entry, by: i64) {
         if entry.is_effective() {
-            let kinds = self.0.entry((entry.interface.clone(), entry.address)).or_default();
-            *kinds.entry((entry.label.clone(), entry.role)).or_default() += by;
+            let kinds = self.0.entry(entry.address).or_default();
+            *kinds.entry((entry.interface.clone(), entry.label.clone(), entry.role)).or_default() += by;
         }
     }
 
-    /// Uses up one new entry of `address`, whatever its label; whether there was one.
-    fn take(&mut self, interface: &str, address: IpNet) -> bool {
-        let kinds = self.0.get_mut(&(interface.to_owned(), address));
-        match kinds.and_then(|kinds| kinds.values_mut().find(|count| **count > 0)) {
-            Some(count) => {
+    /// Uses up one new entry of the alias, whatever its label; whether there was one.
+    fn take(&mut self, alias: &Alias) -> bool {
+        let kinds = self.0.get_mut(&alias.address).into_iter().flatten();
+        let mut new = kinds.filter(|((device, ..), count)| **count > 0 && may_be(device, &alias.interface));
+        match new.next() {
+            Some((_, count)) => {
                 *count -= 1;
                 true
             }
@@ -81,7 +82,7 @@ impl Balance {
     }
 
     fn fault(&self) -> Option<String> {
-        let uneven = |((_, address), kinds): (&(String, IpNet), &Kinds)| {
+        let uneven = |(address, kinds): (&IpNet, &Kinds)| {
             let count = kinds.values().find(|count| **count != 0)?;
             Some(if *count < 0 {
                 format!("{address} would be lost")

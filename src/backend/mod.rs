@@ -100,7 +100,8 @@ pub enum Role {
 /// An address found in configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The device (not the alias name), as the file has it: any bytes, so never trusted as an [`IfName`].
+    /// The device (not the alias name), as the file has it: any bytes, so never trusted as an [`IfName`]. Where a root
+    /// does not run and its file names no device, what the file matches instead (`en*`, `MACAddress=...`).
     pub interface: String,
     /// The address with the prefix that the consumer will give it.
     pub address: IpNet,
@@ -124,10 +125,20 @@ impl Entry {
         (&self.interface, self.address, self.label.as_deref(), self.role, self.problem.is_none())
     }
 
+    /// Whether it is on `interface`, or on a device that its file does not name and that may be this one.
+    pub fn may_be_on(&self, interface: &IfName) -> bool {
+        may_be(&self.interface, interface)
+    }
+
     /// Whether the consumer will configure it.
     pub fn is_effective(&self) -> bool {
         self.problem.is_none()
     }
+}
+
+/// Whether `device`, an [`Entry::interface`], is `interface` or a pattern: no pattern has the form of a name.
+pub(crate) fn may_be(device: &str, interface: &IfName) -> bool {
+    device == interface.as_str() || device.contains(['*', '?', '[', '=', '!', ' '])
 }
 
 /// An address that is up on the running system.

@@ -108,7 +108,7 @@ fn acceptable(alias: &Alias, old: &[Entry], same: &[&Entry], snapshot: Option<&S
     if same.is_empty() && snapshot.is_some_and(|snapshot| snapshot.is_source(ip)) {
         return refuse(format!("{ip} is the primary address of the running system"), "it needs no adding");
     }
-    if let Some(other) = same.iter().find(|entry| entry.is_effective() && entry.interface != alias.interface.as_str()) {
+    if let Some(other) = same.iter().find(|entry| entry.is_effective() && !entry.may_be_on(&alias.interface)) {
         let reason = format!("{ip} is configured on {} already", other.interface);
         let hint = format!("remove it there first: ipalias remove {ip}");
         return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&other.path, other.line).into());

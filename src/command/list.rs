@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Session, situation};
-use crate::backend::{Entry, Role, UpAddress};
+use crate::backend::{Entry, Role, UpAddress, may_be};
 use crate::error::{Exit, Result};
 
 /// One address.
@@ -39,7 +39,7 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
     let only = session.wanted_interface()?;
     let primary = detection.claim.interface.as_ref().map(|interface| interface.as_str());
     let mut rows = rows(&entries, &now.up, snapshot.is_some(), primary);
-    rows.retain(|row| only.as_ref().is_none_or(|only| only.as_str() == row.interface));
+    rows.retain(|row| only.as_ref().is_none_or(|only| may_be(&row.interface, only)));
     if session.ui.is_json() {
         session.ui.json(&Document { command: "list", backend: detection.backend.name(), addresses: &rows });
         return Ok(Exit::Done);

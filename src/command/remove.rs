@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::perform::{self, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName};
-use crate::backend::{Backend, Entry, Role, UpAddress};
+use crate::backend::{Backend, Entry, Role, UpAddress, may_be};
 use crate::cli::Addresses;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::digest;
@@ -31,7 +31,7 @@ fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
     let snapshot = session.snapshot()?;
     let now = situation(snapshot.as_ref());
     let ips: BTreeSet<IpAddr> = wanted.iter().map(IpNet::addr).collect();
-    let here = |interface: &str| only.as_ref().is_none_or(|only| only.as_str() == interface);
+    let here = |device: &str| only.as_ref().is_none_or(|only| may_be(device, only));
     let gone: Vec<Entry> =
         old.iter().filter(|entry| ips.contains(&entry.address.addr()) && here(&entry.interface)).cloned().collect();
     let up: Vec<&UpAddress> =

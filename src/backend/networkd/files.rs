@@ -1,0 +1,216 @@
+//! Which `.network` files there are, in which order, with which drop-ins, and what makes networkd drop one.
+//!
+//! Follows systemd.network(5), "Description", and `network_load_one()`. Leaves out `.netdev` and `.link` files, which
+//! carry no addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Kind, Refusal, Result};
+use crate::host;
+use crate::root::{Access, NodeKind, Root, RootPath};
+use crate::syntax::ini::{Dialect, Ini};
+use crate::text::Text;
+
+/// Where the administrator's files are.
+pub const ETC: &str = "/etc/systemd/network";
+
+/// Where files stand that are generated at boot.
+pub const RUN: &str = "/run/systemd/network";
+
+/// The directories, in falling precedence; the last is read where `/usr` is split off.
+pub const DIRECTORIES: [&str; 5] =
+    [ETC, RUN, "/usr/local/lib/systemd/network", "/usr/lib/systemd/network", "/lib/systemd/network"];
+
+/// The user that the daemon runs as.
+const USER: &[u8] = b"systemd-network";
+
+/// One `.network` file with its drop-ins: what networkd reads as one.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// The file's name, which decides the order.
+    pub name: Vec<u8>,
+    /// The file itself first, then its drop-ins in the order in which they count.
+    pub fragments: Vec<Fragment>,
+    /// Why networkd loads nothing of it, if that is so.
+    pub refused: Option<Refusal>,
+}
+
+/// One file of a [`Network`].
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// Where it was found.
+    pub path: RootPath,
+    /// The same with every symbolic link resolved.
+    pub target: RootPath,
+    /// Its bytes.
+    pub text: Text,
+    /// Its lines.
+    pub ini: Ini,
+}
+
+impl Network {
+    /// Where the `.network` file itself was found.
+    pub fn path(&self) -> RootPath {
+        self.fragments.first().map(|main| main.path.clone()).unwrap_or_else(|| RootPath::from(ETC).join(&self.name))
+    }
+
+    /// The values of `key` in all sections called `section`, in the order in which they count.
+    pub fn values<'a>(&'a self, section: &'a [u8], key: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.assignments(section).filter(move |(found, _)| *found == key).map(|(_, value)| value)
+    }
+
+    /// All assignments in sections called `section`, in the order in which they count.
+    pub fn assignments<'a>(&'a self, section: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let sections = self.fragments.iter().flat_map(|fragment| {
+            fragment.ini.sections().into_iter().map(move |section| (&fragment.ini, section.name, section.items))
+        });
+        sections
+            .filter(move |(_, name, _)| *name == section)
+            .flat_map(|(ini, _, items)| ini.at(items))
+            .filter_map(|item| item.assignment())
+    }
+
+    /// Whether the last assignment of `key` in `[section]` says yes.
+    pub fn says_yes(&self, section: &[u8], key: &[u8]) -> bool {
+        self.values(section, key).last().and_then(super::values::boolean) == Some(true)
+    }
+}
+
+/// Every network of `root`, sorted as networkd sorts them: by name, whatever the directory.
+pub fn networks(root: &Root) -> Result<Vec<Network>> {
+    let reader = Reader::of(root)?;
+    let directories = reader.directories(root, DIRECTORIES.iter().map(|dir| RootPath::from(*dir)))?;
+    let mut networks = Vec::new();
+    for (name, path) in files(root, &directories, b".network")? {
+        let mut network = Network { name, fragments: Vec::new(), refused: None };
+        // A name without content masks the same name in lower directories.
+        let masks = match root.kind(&path)? {
+            NodeKind::File => reader.load(root, &path, &mut network)? == 0,
+            NodeKind::Directory => {
+                network.refuse(unreadable(&path, "a directory stands where a file is expected", "remove it"));
+                false
+            }
+            NodeKind::Absent | NodeKind::Other => true,
+        };
+        if masks {
+            continue;
+        }
+        let dropins = directories.iter().map(|dir| dir.join([network.name.as_slice(), b".d"].concat()));
+        let dropins = reader.directories(root, dropins)?;
+        for path in files(root, &dropins, b".conf")?.into_values() {
+            match root.kind(&path)? {
+                NodeKind::File => drop(reader.load(root, &path, &mut network)?),
+                NodeKind::Directory => {
+                    network.refuse(unreadable(&path, "a directory stands where a file is expected", "remove it"));
+                }
+                NodeKind::Absent | NodeKind::Other => {}
+            }
+        }
+        networks.push(network);
+    }
+    Ok(networks)
+}
+
+impl Network {
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refused.get_or_insert(refusal);
+    }
+}
+
+/// The files of all `directories` that end in `suffix`, by name; the first directory wins.
+pub fn files(root: &Root, directories: &[RootPath], suffix: &[u8]) -> Result<BTreeMap<Vec<u8>, RootPath>> {
+    let mut found = BTreeMap::new();
+    for dir in directories {
+        for name in root.list(dir)? {
+            if name.ends_with(suffix) && !name.starts_with(b".") {
+                found.entry(name.clone()).or_insert_with(|| dir.join(name));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whom the daemon reads as.
+struct Reader {
+    uid: u32,
+    gids: Vec<u32>,
+}
+
+impl Reader {
+    /// The user systemd-network and its groups, as `root` knows them; nobody in particular if it does not.
+    fn of(root: &Root) -> Result<Reader> {
+        let mut reader = Reader { uid: u32::MAX, gids: Vec::new() };
+        let passwd = root.read(&"/etc/passwd".into())?.unwrap_or_default();
+        for line in passwd.split(|byte| *byte == b'\n') {
+            let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+            if let [USER, _, uid, gid, ..] = fields.as_slice() {
+                reader.uid = number(uid).unwrap_or(reader.uid);
+                reader.gids.extend(number(gid));
+            }
+        }
+        let group = root.read(&"/etc/group".into())?.unwrap_or_default();
+        for line in group.split(|byte| *byte == b'\n') {
+            let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+            if let [_, _, gid, members, ..] = fields.as_slice() {
+                if members.split(|byte| *byte == b',').any(|member| member == USER) {
+                    reader.gids.extend(number(gid));
+                }
+            }
+        }
+        Ok(reader)
+    }
+
+    /// Those of `paths` that exist, differ, and may be listed; what may not is skipped by the daemon without a word.
+    fn directories(&self, root: &Root, paths: impl Iterator<Item = RootPath>) -> Result<Vec<RootPath>> {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for path in paths {
+            let listable = match root.access(&path)? {
+                Some(access) => self.may_read(access) && self.may_search(access),
+                None => root.kind(&path)? == NodeKind::Directory,
+            };
+            if listable && seen.insert(root.resolve(&path)?) {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+
+    fn may_read(&self, access: Access) -> bool {
+        host::may_read(access, self.uid, &self.gids)
+    }
+
+    fn may_search(&self, access: Access) -> bool {
+        // The bit for searching, moved to where the bit for reading is.
+        self.may_read(Access { mode: (access.mode & 0o111) << 2, ..access })
+    }
+
+    /// Adds the file at `path` to `network` and says how many bytes it has.
+    fn load(&self, root: &Root, path: &RootPath, network: &mut Network) -> Result<usize> {
+        let text = Text::new(root.read(path)?.unwrap_or_default());
+        let ini = Ini::parse(&text, Dialect::SYSTEMD);
+        let target = root.resolve(path)?;
+        if root.access(path)?.is_some_and(|access| !self.may_read(access)) {
+            network.refuse(unreadable(
+                path,
+                "the user systemd-network cannot read this file, and the whole .network file is dropped for it",
+                &format!("chmod 0644 {target}"),
+            ));
+        }
+        if let Some((line, fault)) = ini.fault() {
+            let hint = "correct the line; systemd-networkd leaves the interface without any address until then";
+            network.refuse(Refusal::new(Kind::Malformed, fault.reason(), hint).at(path, line));
+        }
+        let length = text.bytes().len();
+        network.fragments.push(Fragment { path: path.clone(), target, text, ini });
+        Ok(length)
+    }
+}
+
+fn unreadable(path: &RootPath, reason: &str, hint: &str) -> Refusal {
+    Refusal::new(Kind::Malformed, reason, hint).at(path, 0)
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
