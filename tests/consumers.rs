@@ -88,7 +88,7 @@ fn case(path: &Path) -> Case {
 
 /// Lets the consumer of `flavour` read the trees of all `cases`; the folder with what each printed.
 fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let mut links = BTreeSet::from(["eth0".to_owned()]);
     let mut trees = Vec::new();
     for path in cases {
@@ -146,7 +146,7 @@ fn expected(path: &Path) -> BTreeSet<Up> {
         options.extend(["--backend", &command[at + 1]]);
     }
     options.extend(["list", "--json"]);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     copy_tree(&path.join("after"), dir.path());
     for (file, mode) in case(path).modes {
         if dir.path().join(&file).exists() {

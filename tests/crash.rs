@@ -91,7 +91,7 @@ fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
         assert!(std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_none(), "strace is missing");
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = support::scratch();
     let fresh = |name: &str| {
         let root = dir.path().join(name);
         let _ = fs::remove_dir_all(&root);

@@ -37,6 +37,9 @@ struct Case {
     empty_dirs: Vec<PathBuf>,
     #[serde(default)]
     modes: BTreeMap<PathBuf, String>,
+    /// Whether the command repairs an entry, so that removing it does not give the tree before.
+    #[serde(default)]
+    repairs: bool,
     /// For `tests/consumers.rs`.
     #[serde(default, rename = "not_shown_by")]
     _not_shown_by: BTreeMap<String, String>,
@@ -78,7 +81,7 @@ impl Stage {
         let text = fs::read_to_string(source.join("case.toml"))?;
         let case: Case = toml::from_str(&text)?;
         check(!case.about.is_empty(), "a case says what it shows")?;
-        Ok(Stage { dir: tempfile::tempdir()?, case, source: source.to_owned() })
+        Ok(Stage { dir: support::scratch(), case, source: source.to_owned() })
     }
 
     /// A fresh copy of the tree `which` (`before` or `after`).
@@ -252,10 +255,7 @@ fn removed(stage: &Stage, root: &Path, before: &Tree) -> Result<(), Failed> {
     let addresses = addresses(&command);
     let output = ipalias(root, &[options(&command), vec!["remove"], addresses].concat());
     check(output.status.success(), format!("remove succeeds: {}", show(&output)))?;
-    let gone: Vec<&str> = command.iter().copied().filter(|word| *word != "add").collect();
-    let _ = gone;
-    let repairs = stage.case.stdout.iter().chain(&stage.case.stderr).any(|text| text.contains("repair"));
-    if repairs {
+    if stage.case.repairs {
         // What was repaired is removed as a whole: the broken form does not come back.
         return Ok(());
     }

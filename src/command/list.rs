@@ -50,12 +50,13 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
             (Some(path), Some(line)) => format!("{path}:{line}"),
             _ => dash(),
         };
+        let state = row.state.to_owned() + if row.problem.is_some() { " (ineffective)" } else { "" };
         vec![
             row.address.clone(),
             row.interface.clone(),
             row.label.clone().unwrap_or_else(dash),
             row.role.to_owned(),
-            row.state.to_owned(),
+            state,
             place,
         ]
     };

@@ -9,6 +9,7 @@ use super::{Session, situation};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::Rollback;
+use crate::detect::detect;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{Metadata, Operation, Store, digest};
 use crate::live::Expectation;
@@ -29,6 +30,8 @@ struct Target {
     changes: Vec<Change>,
     metadata: BTreeMap<RootPath, Metadata>,
     undoes: Vec<u64>,
+    /// The backend that made the change.
+    backend: Option<String>,
     source: String,
 }
 
@@ -39,8 +42,10 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
         (Some(store), true) => from_store(session, store, &operations, arguments)?,
         _ => from_backup(session, arguments.force)?,
     };
-    let detection = session.detect()?;
-    let backend = detection.backend;
+    let backend = match (&target.backend, &session.options.backend) {
+        (Some(name), None) => detect(&session.root, Some(name))?.backend,
+        _ => session.detect()?.backend,
+    };
     let old = backend.entries(&session.root)?;
     let mut plan = Plan { changes: target.changes, ..Plan::nothing() };
     let new = backend
@@ -93,11 +98,17 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
         None => held.len().saturating_sub(1),
     };
     let undone = held.get(first..).unwrap_or_default();
-    let mut target =
-        Target { changes: Vec::new(), metadata: BTreeMap::new(), undoes: Vec::new(), source: String::new() };
+    let mut target = Target {
+        changes: Vec::new(),
+        metadata: BTreeMap::new(),
+        undoes: Vec::new(),
+        backend: None,
+        source: String::new(),
+    };
     let mut seen: Vec<RootPath> = Vec::new();
     for operation in undone {
         target.undoes.push(operation.id);
+        target.backend = Some(operation.backend.clone());
         for (index, file) in operation.files.iter().enumerate() {
             let path = file.path();
             if seen.contains(&path) {
@@ -171,7 +182,7 @@ fn from_backup(session: &Session, force: bool) -> Result<Target> {
         }
         [only] => {
             let source = format!("there is no record of the change; going back to {}.bak", only.path);
-            Ok(Target { changes, metadata: BTreeMap::new(), undoes: Vec::new(), source })
+            Ok(Target { changes, metadata: BTreeMap::new(), undoes: Vec::new(), backend: None, source })
         }
         many => {
             let names: Vec<String> = many.iter().map(|change| format!("{}.bak", change.path)).collect();

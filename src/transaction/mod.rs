@@ -184,8 +184,12 @@ impl<'a> Transaction<'a> {
         }
         let operations = self.store.operations()?;
         let own: Vec<RootPath> = operations.iter().flat_map(Operation::dirs).collect();
-        for parent in parents.iter().filter(|parent| own.contains(parent)) {
-            remove_empty_dir(self.root, parent)?;
+        for parent in parents {
+            let mut dir = parent.clone();
+            while own.contains(&dir) {
+                remove_empty_dir(self.root, &dir)?;
+                dir = dir.parent();
+            }
         }
         Ok(())
     }

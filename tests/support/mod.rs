@@ -103,6 +103,11 @@ pub fn differences(expected: &Tree, found: &Tree) -> Vec<String> {
         .collect()
 }
 
+/// A temporary directory, in memory where that is possible: thousands of synced files would keep a disk busy.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// Runs the ipalias under test on the root file system at `root`.
 pub fn ipalias(root: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments).output().unwrap()
