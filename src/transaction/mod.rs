@@ -104,7 +104,8 @@ impl<'a> Transaction<'a> {
 
     /// Puts the old bytes into `FILE.bak`, unless somebody else's file has that name.
     fn back_up(&mut self, change: &Change, metadata: &Metadata) -> Result<()> {
-        let Some(before) = &change.before else { return Ok(()) };
+        // A file that goes is one that ipalias made; beside nothing, its copy would only keep a directory from going, too.
+        let (Some(before), Some(_)) = (&change.before, &change.after) else { return Ok(()) };
         let folder = self.store.path();
         if change.backup == Backup::StoreOnly {
             self.notes.push(format!(
