@@ -116,7 +116,9 @@ fn script(flavour: &str) -> &'static str {
         Some("ifupdown2") => "mkdir -p /run/network; ifup -a; echo ADDRESSES; ip -j address",
         Some("ifupdown-ng") => "ifup -a; echo ADDRESSES; ip -j address",
         Some(_) => "ifup -a; ifup -a --allow=hotplug; echo ADDRESSES; ip -j address",
-        None => "ip address flush dev lo; cd /etc/network; ifup -a; echo ADDRESSES; ip -j address",
+        None => {
+            "ip address flush dev lo; cd /etc/network; mkdir -p if-pre-up.d if-up.d; ifup -a; echo ADDRESSES; ip -j address"
+        }
     }
 }
 

@@ -317,10 +317,16 @@ impl<'p> Planner<'p> {
         lines.extend(own.as_ref().map(|name| format!("auto {name}")));
         let name = own.as_deref().unwrap_or(&base.name);
         lines.push(format!("iface {name} {} static", if ip.is_ipv4() { "inet" } else { "inet6" }));
-        lines.push(format!("{indent}address {ip}"));
         match ip {
-            IpAddr::V4(_) => lines.push(format!("{indent}netmask {}", alias::prefix_to_netmask(bits))),
-            IpAddr::V6(_) => lines.push(format!("{indent}netmask {bits}")),
+            _ if self.netmask_goes_astray(target, name) => lines.push(format!("{indent}address {}", alias.address)),
+            IpAddr::V4(_) => {
+                lines.push(format!("{indent}address {ip}"));
+                lines.push(format!("{indent}netmask {}", alias::prefix_to_netmask(bits)));
+            }
+            IpAddr::V6(_) => {
+                lines.push(format!("{indent}address {ip}"));
+                lines.push(format!("{indent}netmask {bits}"));
+            }
         }
         if ip.is_ipv6() && !alias.preferred && self.has_lifetimes() {
             lines.push(format!("{indent}preferred-lifetime 0"));
@@ -334,6 +340,17 @@ impl<'p> Planner<'p> {
         }
         let label = own.as_deref().and_then(|name| Label::new(name).ok());
         self.placed.push(Placed { alias: Alias { label, ..alias.clone() }, stanza: own });
+    }
+
+    /// ifupdown-ng: whether a netmask of an earlier stanza waits for the next address of this name, so that one written
+    /// now would come too late. Every reader but BusyBox takes a prefix behind the address instead.
+    fn netmask_goes_astray(&self, target: &Target, name: &str) -> bool {
+        self.tree.flavour.is_ng()
+            && match target {
+                Target::Existing(source) => self.tree.left_over.contains(&(source.path.clone(), name.to_owned())),
+                // Where among the files a new one is read, and what waits there, is not known.
+                Target::New(_) => true,
+            }
     }
 
     /// Puts `address` lines in behind the last option of `base`.

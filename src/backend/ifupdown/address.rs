@@ -13,6 +13,7 @@ use crate::syntax::words::{Word, WordLine};
 
 use super::flavour::Flavour;
 use super::hook::{self, Deed};
+use super::merge::Place;
 use super::stanza::{Effect, Family, Stanza, Tree};
 use super::starts::Starts;
 
@@ -117,25 +118,36 @@ impl Collector<'_> {
     /// The `address` lines, those of inherited stanzas first.
     fn lines(&mut self) {
         let stanza = self.stanza;
-        let mut lines: Vec<(Option<usize>, &Stanza, &WordLine)> = Vec::new();
-        for parent in ancestors(self.tree, stanza).into_iter().rev() {
-            lines.extend(parent.options.iter().map(|option| (None, parent, option)));
-        }
-        lines.extend(stanza.options.iter().enumerate().map(|(at, option)| (Some(at), stanza, option)));
+        let mut chain = ancestors(self.tree, stanza);
+        chain.reverse();
+        chain.push(self.index);
+        let stanzas = chain.iter().filter_map(|at| Some((*at, self.tree.stanzas.get(*at)?)));
+        let lines: Vec<(Place, &Stanza, &WordLine)> = stanzas
+            .flat_map(|(at, stanza)| {
+                stanza.options.iter().enumerate().map(move |(nth, line)| ((at, nth), stanza, line))
+            })
+            .collect();
         let options: Vec<&WordLine> = lines.iter().map(|(_, _, option)| *option).collect();
         let masks = Attached::new(self.tree.flavour, &options);
         let options = Routing::of(&options);
         let lines = lines.into_iter().filter(|(_, _, option)| option.word(0) == b"address");
-        for (nth, (at, parent, option)) in lines.enumerate() {
-            let Some((ip, bits)) = address(option.words.get(1)) else { continue };
-            let (bits, problem) = match masks.prefix(stanza, nth, ip, bits, option.words.len()) {
+        for (nth, (place, parent, option)) in lines.enumerate() {
+            let Some((ip, own)) = address(option.words.get(1)) else { continue };
+            let prefix = match self.tree.flavour {
+                Flavour::Ng { .. } => Ok(own.or_else(|| self.tree.merged.get(&place).copied()).unwrap_or(
+                    // ifupdown-ng's own default, for want of a netmask.
+                    if ip.is_ipv4() { 24 } else { 64 },
+                )),
+                _ => masks.prefix(stanza, nth, ip, own, option.words.len()),
+            };
+            let (bits, problem) = match prefix {
                 Ok(bits) => (bits, None),
-                Err(reason) => (bits.unwrap_or(alias::host_prefix(ip)), Some(reason)),
+                Err(reason) => (own.unwrap_or(alias::host_prefix(ip)), Some(reason)),
             };
             let Some(network) = alias::with_prefix(ip, bits) else { continue };
             let label = (stanza.is_alias() && ip.is_ipv4() && self.tree.flavour.labels()).then(|| stanza.name.clone());
             let form = if nth == 0 { format!("stanza {}", stanza.name) } else { "address line".to_owned() };
-            let origin = at.map_or(Origin::Inherited, Origin::Line);
+            let origin = if place.0 == self.index { Origin::Line(place.1) } else { Origin::Inherited };
             let entry = Entry {
                 interface: self.device.clone(),
                 address: network,
@@ -199,6 +211,8 @@ impl Collector<'_> {
     ) {
         let Some(address) = alias::with_prefix(ip, bits) else { return };
         let by_hand = self.stanza.method == "manual" && label.is_none() && matches!(origin, Origin::Hook(_));
+        let unread = matches!(origin, Origin::Listed { .. }) && !self.tree.lists;
+        let unread = unread.then(|| "no script in /etc/network/if-up.d reads this option".to_owned());
         let rank = Some(2).filter(|_| by_hand && interface != "lo");
         let too_long = label.as_ref().filter(|label| label.len() > MOST_NAME_BYTES);
         let too_long = too_long.map(|label| format!("the label {label} has more than {MOST_NAME_BYTES} bytes"));
@@ -210,18 +224,18 @@ impl Collector<'_> {
             line: option.number(),
             form: form.to_owned(),
             role: Role::Additional,
-            problem: self.problem.clone().or(too_long),
+            problem: self.problem.clone().or(too_long).or(unread),
         };
         self.found.push(Found { entry, stanza: self.index, origin, rank });
     }
 }
 
-/// The stanzas that `stanza` inherits from, the nearest first.
-fn ancestors<'t>(tree: &'t Tree, stanza: &Stanza) -> Vec<&'t Stanza> {
-    let mut found: Vec<&Stanza> = Vec::new();
+/// The stanzas that `stanza` inherits from, the nearest first, as indexes.
+fn ancestors(tree: &Tree, stanza: &Stanza) -> Vec<usize> {
+    let mut found = Vec::new();
     let mut next = stanza.inherits;
-    while let Some(parent) = next.and_then(|at| tree.stanzas.get(at)).filter(|_| found.len() < 16) {
-        found.push(parent);
+    while let Some((at, parent)) = next.and_then(|at| Some((at, tree.stanzas.get(at)?))).filter(|_| found.len() < 16) {
+        found.push(at);
         next = parent.inherits;
     }
     found
@@ -292,8 +306,7 @@ impl<'o> Attached<'o> {
                 return Err(format!("ifupdown2 takes no address line in a {} stanza", stanza.method));
             }
             Flavour::Two { .. } => return Ok(own.or(given).unwrap_or(alias::host_prefix(ip))),
-            Flavour::Ng { .. } => return Ok(own.or(given).unwrap_or(if ip.is_ipv4() { 24 } else { 64 })),
-            Flavour::Old | Flavour::Classic | Flavour::BusyBox => {}
+            _ => {}
         }
         if !matches!(stanza.method.as_str(), "static" | "tunnel" | "v4tunnel") {
             return Err(format!("the method {} takes no address line", stanza.method));

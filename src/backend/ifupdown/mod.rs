@@ -14,6 +14,7 @@ mod edit;
 mod flavour;
 mod hook;
 mod include;
+mod merge;
 mod owner;
 mod primary;
 mod reader;

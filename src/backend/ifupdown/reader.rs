@@ -12,7 +12,9 @@ use crate::syntax::words::{self, WordLine};
 use crate::text::Text;
 
 use super::flavour::{Flavour, Keyword};
+use super::hook;
 use super::include::{self, Include, MOST_FILES};
+use super::merge::Merge;
 use super::stanza::{Effect, Family, Fault, INTERFACES, Source, Stanza, Start, Tree};
 
 /// How deep files may include each other.
@@ -32,6 +34,9 @@ pub(super) fn read(root: &Root, flavour: Flavour) -> Result<Option<Tree>> {
         includes: Vec::new(),
         mappings: Vec::new(),
         faults: Vec::new(),
+        merged: HashMap::new(),
+        left_over: HashSet::new(),
+        lists: false,
     };
     let mut reader = Reader {
         root,
@@ -43,11 +48,15 @@ pub(super) fn read(root: &Root, flavour: Flavour) -> Result<Option<Tree>> {
         stanza_at: HashMap::new(),
         unread: None,
         refused: None,
+        merge: Merge::default(),
         options: HashSet::new(),
         started: HashSet::new(),
     };
     reader.file(&path, 0)?;
-    Ok(Some(reader.tree))
+    let mut tree = reader.tree;
+    tree.merged = reader.merge.finish();
+    tree.lists = reads_lists(root)?;
+    Ok(Some(tree))
 }
 
 /// What an option line would belong to.
@@ -74,6 +83,8 @@ struct Reader<'r> {
     unread: Option<String>,
     /// Why the reader does not get as far as the current line.
     refused: Option<String>,
+    /// ifupdown-ng: which netmask goes to which address.
+    merge: Merge,
     /// The options of the current stanza.
     options: HashSet<Vec<u8>>,
     /// Names that were on `auto` lines.
@@ -120,13 +131,22 @@ impl Reader<'_> {
         self.refused.clone_from(&refused_outside);
         let whole = if depth == 0 { Effect::RefusesAll } else { Effect::RefusesFile };
         self.check_bytes(&source, whole);
-        let mut current = Current::Nothing;
+        let mut current = self.outside();
         for line in split.lines {
             current = self.line(&source, line, current, depth)?;
         }
+        let left = self.merge.end_of_file().into_iter().map(|name| (source.path.clone(), name));
+        self.tree.left_over.extend(left);
         self.refused = refused_outside;
         self.under_way.pop();
         Ok(())
+    }
+
+    /// What options belong to at the beginning of a file and behind an include: to nothing, but ifupdown-ng goes on with
+    /// the stanza before.
+    fn outside(&self) -> Current {
+        let current = self.merge.current().filter(|_| self.flavour.is_ng());
+        current.map_or(Current::Nothing, |name| Current::Named(name.to_owned()))
     }
 
     fn fault(&mut self, source: &Source, line: usize, reason: &str, hint: &'static str, effect: Effect) {
@@ -198,7 +218,7 @@ impl Reader<'_> {
             Keyword::Source | Keyword::SourceDirectory => {
                 let directory = self.flavour.keyword(line.word(0)) == Keyword::SourceDirectory;
                 self.include(source, &line, directory, depth)?;
-                Ok(Current::Nothing)
+                Ok(self.outside())
             }
             Keyword::Mapping => {
                 self.tree.mappings.extend(line.words_from(1).iter().map(words::Word::name));
@@ -238,6 +258,7 @@ impl Reader<'_> {
             "static".clone_into(&mut method);
         }
         self.options.clear();
+        self.merge.iface(&name);
         self.push(Stanza {
             source: Arc::clone(source),
             head: line,
@@ -338,7 +359,10 @@ impl Reader<'_> {
             });
         }
         Ok(match line.words.get(1) {
-            Some(word) if self.flavour.is_ng() => Current::Named(word.name()),
+            Some(word) if self.flavour.is_ng() => {
+                self.merge.auto(&word.name());
+                Current::Named(word.name())
+            }
             _ => Current::Nothing,
         })
     }
@@ -383,6 +407,12 @@ impl Reader<'_> {
                 stanza.method = String::from_utf8_lossy(line.word(1)).into_owned();
             }
             stanza.inherits = stanza.inherits.or(inherits);
+            let value = std::str::from_utf8(line.word(1)).unwrap_or_default();
+            match line.word(0) {
+                b"address" if !value.contains('/') => self.merge.address(&stanza.name, (at, stanza.options.len())),
+                b"netmask" => self.merge.netmask(&stanza.name, hook::prefix(value)),
+                _ => {}
+            }
             stanza.options.push(line);
         }
         Ok(Current::Stanza(at))
@@ -475,6 +505,19 @@ impl Reader<'_> {
         self.unread = None;
         result
     }
+}
+
+/// Whether a script that runs with every stanza reads `addresses`, as Hetzner's does (interfaces(5), "IF_OPTION").
+fn reads_lists(root: &Root) -> Result<bool> {
+    let directory = RootPath::from("/etc/network/if-up.d");
+    for name in root.list(&directory)? {
+        let path = directory.join(name);
+        let script = if root.is_file(&path)? { root.read(&path)?.unwrap_or_default() } else { Vec::new() };
+        if script.windows(b"IF_ADDRESSES".len()).any(|bytes| bytes == b"IF_ADDRESSES") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn family(word: &[u8]) -> Option<Family> {

@@ -3,6 +3,7 @@
 //! Follows interfaces(5). What a reader would refuse is kept as a [`Fault`] instead of an error, since listing has to work
 //! on files that are broken. Leaves out how a file is read (see `reader`) and what an address is (see `address`).
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::{Kind, Refusal};
@@ -12,6 +13,7 @@ use crate::text::Text;
 
 use super::flavour::Flavour;
 use super::include::Include;
+use super::merge::Place;
 
 /// The file that all readers begin with.
 pub(super) const INTERFACES: &str = "/etc/network/interfaces";
@@ -170,4 +172,10 @@ pub(super) struct Tree {
     pub(super) mappings: Vec<String>,
     /// What is wrong.
     pub(super) faults: Vec<Fault>,
+    /// ifupdown-ng: the prefix lengths of address lines that have none of their own.
+    pub(super) merged: HashMap<Place, u8>,
+    /// ifupdown-ng: names that have a netmask left over at the end of a file, for the next address without a prefix.
+    pub(super) left_over: HashSet<(RootPath, String)>,
+    /// Whether a script reads the option `addresses`.
+    pub(super) lists: bool,
 }
