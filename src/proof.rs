@@ -19,7 +19,7 @@ use crate::root::Root;
 pub enum Goal<'a> {
     /// These are effectively configured.
     Present(&'a [Alias]),
-    /// These entries are no longer in the files.
+    /// These addresses are no longer configured.
     Gone(&'a [Entry]),
 }
 
@@ -54,7 +54,7 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
             for entry in gone.iter().filter(|entry| entry.is_effective()) {
                 *balance.entry(key(entry)).or_default() += 1;
             }
-            let left: BTreeSet<_> = new.iter().map(address_on).collect();
+            let left: BTreeSet<_> = new.iter().filter(|entry| entry.is_effective()).map(address_on).collect();
             if let Some(left) = gone.iter().find(|gone| left.contains(&address_on(gone))) {
                 return Err(unproven(&format!("{} would still be configured", left.address)).into());
             }
