@@ -19,7 +19,7 @@ use crate::root::Root;
 pub enum Goal<'a> {
     /// These are effectively configured, once each.
     Present(&'a [Alias]),
-    /// These entries are no longer in the files.
+    /// The addresses of these entries are no longer configured.
     Gone(&'a [Entry]),
 }
 
@@ -43,7 +43,7 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
         Goal::Gone(gone) => {
             gone.iter().for_each(|entry| balance.count(entry, 1));
             let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
-            if let Some(left) = new.iter().find(|entry| gone.contains(&place(entry))) {
+            if let Some(left) = new.iter().find(|entry| entry.is_effective() && gone.contains(&place(entry))) {
                 return Err(unproven(&format!("{} would still be configured", left.address)).into());
             }
         }

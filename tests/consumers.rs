@@ -104,22 +104,23 @@ fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
     for link in &links {
         command.args(["--link", link]);
     }
-    let output = command.args(&trees).args(["--", "sh", "-c", script(flavour)]).output().unwrap();
+    let output = command.args(&trees).args(["--", "sh", "-c", &script(flavour)]).output().unwrap();
     assert!(output.status.success(), "{flavour}: {}", String::from_utf8_lossy(&output.stderr));
     dir
 }
 
-/// Starts what the image starts at boot, then shows the addresses.
-fn script(flavour: &str) -> &'static str {
-    match flavour.split(':').nth(1) {
-        Some("networkd") => "networkd-once; echo ADDRESSES; ip -j address",
-        Some("ifupdown2") => "mkdir -p /run/network; ifup -a; echo ADDRESSES; ip -j address",
-        Some("ifupdown-ng") => "ifup -a; echo ADDRESSES; ip -j address",
-        Some(_) => "ifup -a; ifup -a --allow=hotplug; echo ADDRESSES; ip -j address",
-        None => {
-            "ip address flush dev lo; cd /etc/network; mkdir -p if-pre-up.d if-up.d; ifup -a; echo ADDRESSES; ip -j address"
-        }
-    }
+/// Starts what the image starts at boot, then shows the addresses. A DHCP client that gets its lease at once and leaves the
+/// addresses alone stands in for the one that the images lack.
+fn script(flavour: &str) -> String {
+    let start = match flavour.split(':').nth(1) {
+        Some("networkd") => "networkd-once",
+        Some("ifupdown2") => "mkdir -p /run/network; ifup -a",
+        Some("ifupdown-ng") => "ifup -a",
+        Some(_) => "ifup -a; ifup -a --allow=hotplug",
+        None => "ip address flush dev lo; cd /etc/network; ifup -a",
+    };
+    let client = "for name in dhclient udhcpc; do printf '#!/bin/sh\\n' >/sbin/$name; chmod 755 /sbin/$name; done";
+    format!("{client}; {start}; echo ADDRESSES; ip -j address")
 }
 
 fn configuration(case_dir: &Path, to: &Path) {

@@ -4,6 +4,7 @@
 //! is a field of [`Dialect`]. Reading loses nothing, because nothing is ever printed again: edits are splices of the
 //! byte ranges given here. Leaves out what keys mean and which sections exist: that is the backend's knowledge.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::text::Text;
@@ -189,10 +190,27 @@ impl Ini {
         self.items.iter().all(|item| matches!(item.body, Body::Blank | Body::Comment))
     }
 
-    /// The bytes of a section from its header through its last line that is neither blank nor a comment (those that
-    /// follow belong to what comes next), together with one blank line before it, so that
-    /// [`Text::append_block`] is undone exactly.
-    pub fn block(&self, text: &Text, section: &Section<'_>) -> Range<usize> {
+    /// What goes when the sections with these headers go: of each, the bytes from its header through its last line that is
+    /// neither blank nor a comment (those that follow belong to what comes next), together with one blank line before
+    /// it, so that [`Text::append_block`] is undone exactly.
+    pub fn blocks(&self, text: &Text, headers: &BTreeSet<usize>) -> Vec<Range<usize>> {
+        let sections = self.sections();
+        // Where the file is going to end, as far as is known when going backwards.
+        let mut end = text.bytes().len();
+        let going = sections.iter().rev().filter(|section| headers.contains(&section.header));
+        let mut blocks: Vec<Range<usize>> = going
+            .map(|section| {
+                let block = self.block(text, section, end);
+                end = if block.end == end { block.start } else { end };
+                block
+            })
+            .collect();
+        blocks.reverse();
+        blocks
+    }
+
+    /// One of [`Ini::blocks`]; the file is going to end at `end_of_file`.
+    fn block(&self, text: &Text, section: &Section<'_>, end_of_file: usize) -> Range<usize> {
         let said = |item: &&Item| !matches!(item.body, Body::Blank | Body::Comment);
         let last = self.at(section.header..section.items.end).iter().rfind(said);
         let Some((header, end)) = self.items.get(section.header).zip(last.map(|item| item.range.end)) else {
@@ -200,23 +218,27 @@ impl Ini {
         };
         // A byte order mark belongs to the file, not to its first line.
         let start = header.range.start.max(text.bom_len().min(header.range.end));
-        let before = self.lines.partition_point(|line| line.end < start);
-        let blank = self.lines.get(before).filter(|line| {
-            let bytes = text.bytes().get((*line).clone()).unwrap_or_default();
-            line.end == start && line.start >= text.bom_len() && bytes.iter().all(|byte| is_space(*byte) || *byte == 0)
-        });
-        match blank {
-            Some(line) if self.ends_continuation(line) && end < text.bytes().len() => start..end,
-            Some(line) => line.start..end,
+        match blank_line_before(text, start) {
+            Some(blank) if self.ends_continuation(&blank) && end < end_of_file => start..end,
+            Some(blank) => blank.start..end,
             None => start..end,
         }
     }
 
-    /// Whether the blank `line` is what ends a continued line: without it, the next line would be swallowed.
-    fn ends_continuation(&self, line: &Range<usize>) -> bool {
-        let item = self.items.partition_point(|item| item.range.end < line.end);
+    /// Whether the blank line at `blank` is what ends a continued line: without it, the next line would be swallowed.
+    fn ends_continuation(&self, blank: &Range<usize>) -> bool {
+        let first = self.lines.partition_point(|line| line.start < blank.start);
+        let Some(line) = self.lines.get(first).filter(|line| line.start < blank.end) else { return false };
+        let item = self.items.partition_point(|item| item.range.end <= line.start);
         self.items.get(item).is_some_and(|item| item.range.start < line.start)
     }
+}
+
+/// The blank line that ends at `end`, as [`Text::append_block`] writes it.
+fn blank_line_before(text: &Text, end: usize) -> Option<Range<usize>> {
+    let before = text.bytes().get(..end)?.strip_suffix(b"\n")?;
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(text.bom_len(), |newline| newline + 1);
+    before.get(start..)?.iter().all(u8::is_ascii_whitespace).then_some(start..end)
 }
 
 /// A section of an [`Ini`].
@@ -414,8 +436,9 @@ mod tests {
     fn without(bytes: &[u8], section: usize) -> Vec<u8> {
         let text = Text::new(bytes);
         let ini = Ini::parse(&text, Dialect::SYSTEMD);
-        let block = ini.block(&text, &ini.sections()[section]);
-        text.apply(vec![crate::text::Splice::delete(block)]).unwrap()
+        let header = ini.sections()[section].header;
+        let blocks = ini.blocks(&text, &BTreeSet::from([header]));
+        text.apply(blocks.into_iter().map(crate::text::Splice::delete).collect()).unwrap()
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use super::addresses::Address;
 use super::files::{ETC, Network, RUN};
-use super::matching::{self, Choice, Link, Verdict, choose, literal_names, verdict};
+use super::links::{Link, link_named};
+use super::matching::{Choice, Verdict, choose, literal_names, verdict};
 use super::release::Release;
 use super::{Survey, if_name, values};
 use crate::backend::{Claim, Stance, Strength};
@@ -24,7 +25,7 @@ pub fn stance(root: &Root) -> Result<Stance> {
     }
     let route = host::default_route_interface(root)?;
     let link = match &route {
-        Some(name) => Some(matching::link_named(root, name)?),
+        Some(name) => Some(link_named(root, name)?),
         None => None,
     };
     let record = link.as_ref().and_then(|link| link.record.clone());
@@ -43,13 +44,13 @@ pub fn stance(root: &Root) -> Result<Stance> {
                 (*first, Some(format!("files do not tell whether {} counts for {}", names_of(&networks), link.name)))
             }
         },
-        None => match survey.primary.as_slice() {
-            [] => return no("no .network file has a gateway or DHCP".to_owned()),
-            [index, ..] => match survey.networks.get(*index) {
+        None => {
+            let first = survey.primary.first().and_then(|index| survey.networks.get(*index));
+            match first.or_else(|| survey.networks.iter().find(|network| is_local(network))) {
                 Some(network) => (network, None),
-                None => return no("no .network file has a gateway or DHCP".to_owned()),
-            },
-        },
+                None => return no("the only .network files are the vendor's, for no interface of a server".to_owned()),
+            }
+        }
     };
     if is_netplans(network) {
         let path = network.path();
@@ -71,7 +72,9 @@ fn claim(
     running: bool,
     doubt: Option<String>,
 ) -> Result<Claim> {
-    let enabled = is_enabled(root)?;
+    // Offline, files without gateway say little about who brings the server into the network.
+    let sure = running || interface.is_some() || !survey.primary.is_empty();
+    let enabled = sure && is_enabled(root)?;
     let path = network.path();
     let on = interface.unwrap_or("an interface that the files do not name");
     let mut evidence = Vec::new();
@@ -152,20 +155,24 @@ pub fn primary_networks(root: &Root, networks: &[Network], links: &[Link], relea
     let probe = Link { name: "eth0".to_owned(), mac: None, kind: Some("ether".to_owned()), record: None };
     let counts = |network: &Network| {
         // The vendor ships files for containers and tunnels, with DHCP, that are for no interface of a server.
-        let own = [ETC, RUN].iter().any(|dir| network.path().is_under(&(*dir).into()));
         let beaten = |link: &Link| match choose(networks, link, release) {
             Choice::One(winner) => winner.name != network.name,
             _ => false,
         };
         let names = literal_names(network);
         let lost = !names.is_empty() && links.iter().filter(|link| names.contains(&link.name)).all(beaten);
-        !lost && (own || verdict(network, &probe, release) != Verdict::No)
+        !lost && (is_local(network) || verdict(network, &probe, release) != Verdict::No)
     };
     let with = |test: &dyn Fn(&Network) -> bool| -> Vec<usize> {
         (0..).zip(networks).filter(|(_, network)| test(network) && counts(network)).map(|(index, _)| index).collect()
     };
     let gateways = with(&|network| gateway(network, true) || gateway(network, false));
     Ok(if gateways.is_empty() { with(&|network| dhcp(network, true) || dhcp(network, false)) } else { gateways })
+}
+
+/// Whether the file is the administrator's or was generated at boot, not a package's.
+fn is_local(network: &Network) -> bool {
+    [ETC, RUN].iter().any(|dir| network.path().is_under(&(*dir).into()))
 }
 
 /// The primary addresses of a primary network, as indices: for each family with a static gateway the first effective

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
+use crate::plan::{Backup, Change};
 use crate::root::{Access, NodeKind, Root, RootPath};
 use crate::syntax::ini::{Dialect, Ini};
 use crate::text::Text;
@@ -20,6 +21,10 @@ pub const RUN: &str = "/run/systemd/network";
 /// The directories, in falling precedence; the last is read where `/usr` is split off.
 pub const DIRECTORIES: [&str; 5] =
     [ETC, RUN, "/usr/local/lib/systemd/network", "/usr/lib/systemd/network", "/lib/systemd/network"];
+
+/// The permissions of a new file: the daemon does not run as root. It reads only `*.network` and `*.conf`, so that a
+/// copy `FILE.bak` beside one means nothing to it.
+pub const READABLE: u32 = 0o644;
 
 /// The user that the daemon runs as.
 const USER: &[u8] = b"systemd-network";
@@ -46,6 +51,19 @@ pub struct Fragment {
     pub text: Text,
     /// Its lines.
     pub ini: Ini,
+}
+
+impl Fragment {
+    /// The change that makes `after` of it.
+    pub fn becomes(&self, after: Option<Vec<u8>>) -> Change {
+        Change {
+            path: self.target.clone(),
+            before: Some(self.text.bytes().to_vec()),
+            after,
+            mode: READABLE,
+            backup: Backup::Beside,
+        }
+    }
 }
 
 impl Network {

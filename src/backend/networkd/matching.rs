@@ -2,18 +2,14 @@
 //!
 //! Follows systemd.network(5), "[Match] Section Options", `net_match_config()` and fnmatch(3). What a root cannot tell
 //! (drivers, udev properties, conditions on the host) is answered with [`Verdict::Perhaps`], never guessed. On a running
-//! system networkd's own record in `/run/systemd/netif/links` says which file it took. Leaves out alternative names of
-//! interfaces, which only the kernel knows.
+//! system networkd's own record in `/run/systemd/netif/links` says which file it took.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::{DIRECTORIES, Network, files};
+use super::files::Network;
+use super::glob::glob;
+use super::links::{Link, mac};
 use super::release::Release;
-use crate::error::Result;
-use crate::host;
-use crate::root::{Root, RootPath};
-use crate::syntax::ini::{Dialect, Ini};
-use crate::text::Text;
 
 /// How a `[Match]` fits an interface; the least of its keys counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,28 +20,6 @@ pub enum Verdict {
     Perhaps,
     /// It does.
     Yes,
-}
-
-/// An interface as far as `root` knows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Link {
-    /// Its name.
-    pub name: String,
-    /// Its hardware address, if known.
-    pub mac: Option<[u8; 6]>,
-    /// What `Type=` is compared with, if known.
-    pub kind: Option<String>,
-    /// What networkd has written down about it, if the system runs.
-    pub record: Option<Record>,
-}
-
-/// What `/run/systemd/netif/links/<ifindex>` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Record {
-    /// `ADMIN_STATE`: configured, configuring, unmanaged, failed...
-    pub state: String,
-    /// `NETWORK_FILE`, if one is used.
-    pub file: Option<RootPath>,
 }
 
 /// What networkd does with an interface.
@@ -91,6 +65,10 @@ pub fn choose<'a>(networks: &'a [Network], link: &Link, release: Release) -> Cho
             (None, None) => Choice::One(recorded),
         };
     }
+    if link.record.is_some() {
+        // networkd knows the interface and found no file for it, so what cannot be told did not fit.
+        candidates.retain(|(_, verdict)| *verdict == Verdict::Yes);
+    }
     match (candidates.as_slice(), refused) {
         ([], None) => Choice::Nothing,
         ([], Some(network)) => Choice::Refused(network),
@@ -107,103 +85,6 @@ fn recorded<'a>(networks: &'a [Network], link: &Link) -> Option<&'a Network> {
             || network.path() == *file
     };
     networks.iter().find(is_it)
-}
-
-/// Every interface that `root` can name: those of the running system, those that files name literally, and those whose
-/// name a `.link` file or udev rule gives to a hardware address.
-pub fn links(root: &Root, networks: &[Network]) -> Result<Vec<Link>> {
-    let named = named_addresses(root)?;
-    let mut names: BTreeSet<String> = host::link_names(root)?.into_iter().collect();
-    names.extend(networks.iter().flat_map(literal_names));
-    names.extend(named.keys().cloned());
-    names.into_iter().map(|name| link(root, &name, &named)).collect()
-}
-
-/// What `root` knows of the interface `name`.
-pub fn link_named(root: &Root, name: &str) -> Result<Link> {
-    link(root, name, &named_addresses(root)?)
-}
-
-fn link(root: &Root, name: &str, named: &BTreeMap<String, [u8; 6]>) -> Result<Link> {
-    let Some(known) = host::link(root, name)? else {
-        let kind = kind_by_name(name).map(str::to_owned);
-        return Ok(Link { name: name.to_owned(), mac: named.get(name).copied(), kind, record: None });
-    };
-    let record = RootPath::from("/run/systemd/netif/links").join(known.index.to_string());
-    let record = root.read(&record)?.map(|bytes| {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let value = |key: &str| {
-            let found = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-            found.map(|value| value.trim_matches('"').to_owned()).filter(|value| !value.is_empty())
-        };
-        Record {
-            state: value("ADMIN_STATE").unwrap_or_default(),
-            file: value("NETWORK_FILE").map(|path| RootPath::from(path.as_str())),
-        }
-    });
-    Ok(Link { name: name.to_owned(), mac: mac(&known.mac), kind: kind_of(root, name)?, record })
-}
-
-/// `DEVTYPE` of udev, or the hardware type, as `link_get_type_string()` names it.
-fn kind_of(root: &Root, name: &str) -> Result<Option<String>> {
-    let dir = RootPath::from("/sys/class/net").join(name);
-    let text = |file: &str| -> Result<String> {
-        Ok(String::from_utf8_lossy(&root.read(&dir.join(file))?.unwrap_or_default()).into_owned())
-    };
-    if let Some(kind) = text("uevent")?.lines().find_map(|line| line.strip_prefix("DEVTYPE=")) {
-        return Ok(Some(kind.to_owned()));
-    }
-    // The numbers are of if_arp.h.
-    Ok(match text("type")?.trim() {
-        "1" => Some("ether".to_owned()),
-        "32" => Some("infiniband".to_owned()),
-        "772" => Some("loopback".to_owned()),
-        _ => None,
-    })
-}
-
-/// The type that a name stands for (systemd.net-naming-scheme(7)), where the hardware cannot be asked.
-fn kind_by_name(name: &str) -> Option<&'static str> {
-    let numbered = |prefix| {
-        let rest = name.strip_prefix(prefix);
-        rest.is_some_and(|rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    match name {
-        "lo" => Some("loopback"),
-        _ if name.starts_with("wl") => Some("wlan"),
-        _ if name.starts_with("ww") => Some("wwan"),
-        _ if name.starts_with("en") || numbered("eth") => Some("ether"),
-        _ => None,
-    }
-}
-
-/// Names that `.link` files (systemd.link(5)) and old udev rules give to hardware addresses.
-fn named_addresses(root: &Root) -> Result<BTreeMap<String, [u8; 6]>> {
-    let mut named = BTreeMap::new();
-    for path in files(root, &DIRECTORIES.map(RootPath::from), b".link")?.into_values() {
-        if !root.is_file(&path)? {
-            continue;
-        }
-        let ini = Ini::parse(&Text::new(root.read(&path)?.unwrap_or_default()), Dialect::SYSTEMD);
-        let value = |section: &str, keys: &[&str]| {
-            let sections = ini.sections().into_iter().filter(|found| found.name == section.as_bytes());
-            let mut items = sections.flat_map(|section| ini.at(section.items)).filter_map(|item| item.assignment());
-            let found = items.rfind(|(key, _)| keys.iter().any(|wanted| *key == wanted.as_bytes()));
-            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
-        };
-        let address = value("Match", &["MACAddress", "PermanentMACAddress"]).and_then(|text| mac(&text));
-        if let (Some(name), Some(address)) = (value("Link", &["Name"]), address) {
-            named.insert(name, address);
-        }
-    }
-    let rules = root.read(&"/etc/udev/rules.d/70-persistent-net.rules".into())?.unwrap_or_default();
-    for rule in String::from_utf8_lossy(&rules).lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let quoted = |key: &str| Some(rule.split_once(key)?.1.split_once('"')?.0);
-        if let (Some(name), Some(address)) = (quoted("NAME=\""), quoted("ATTR{address}==\"").and_then(mac)) {
-            named.insert(name.to_owned(), address);
-        }
-    }
-    Ok(named)
 }
 
 /// The interface names that the file gives without a wildcard or negation.
@@ -366,88 +247,105 @@ fn words_fit(words: &[String], value: Option<&str>) -> Verdict {
     if positive.is_empty() || positive.iter().any(|word| fits(word)) { Verdict::Yes } else { Verdict::No }
 }
 
-/// A hardware address of six bytes: pairs with `:` or `-`, or fours with `.`.
-fn mac(text: &str) -> Option<[u8; 6]> {
-    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    let shape: String = text.chars().map(|c| if c.is_ascii_hexdigit() { 'x' } else { c }).collect();
-    if !matches!(shape.as_str(), "xx:xx:xx:xx:xx:xx" | "xx-xx-xx-xx-xx-xx" | "xxxx.xxxx.xxxx") {
-        return None;
-    }
-    let mut bytes = [0; 6];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::ini::{Dialect, Ini};
+    use crate::text::Text;
 
-/// fnmatch(3) without flags: `*`, `?`, `[...]` with ranges and `!` or `^`, and the backslash. Linear in practice: only
-/// the last star is ever tried again.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut from) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while from < text.len() {
-        match token(pattern, at, text.get(from).copied().unwrap_or_default()) {
-            Token::Star => {
-                star = Some((at + 1, from));
-                at += 1;
-            }
-            Token::Fits(next) => (at, from) = (next, from + 1),
-            Token::Fails => match &mut star {
-                Some((resume, tried)) => {
-                    *tried += 1;
-                    (at, from) = (*resume, *tried);
-                }
-                None => return false,
-            },
+    fn network(name: &str, text: &str) -> Network {
+        let path: crate::root::RootPath = format!("/etc/systemd/network/{name}").as_str().into();
+        let text = Text::new(text);
+        let ini = Ini::parse(&text, Dialect::SYSTEMD);
+        let fragment = super::super::files::Fragment { path: path.clone(), target: path, text, ini };
+        Network { name: name.into(), fragments: vec![fragment], refused: None }
+    }
+
+    fn eth0() -> Link {
+        Link { name: "eth0".into(), mac: mac("02:00:00:aa:bb:cc"), kind: Some("ether".into()), record: None }
+    }
+
+    /// Each was asked of the daemon on a veth called eth0 with that hardware address, systemd 252 and 257.
+    #[test]
+    fn verdicts_of_the_daemon() {
+        use Verdict::{No, Perhaps, Yes};
+        for (match_, expected) in [
+            ("Name=eth0 toolong-name-of-interface-toolong", Yes),
+            ("Name=all", No),
+            ("Name=*", Yes),
+            ("Name=\"eth0\"", No),
+            ("Name=eth1\nName=\nName=eth0", Yes),
+            ("Name=!eth0 eth1", No),
+            ("Name=!eth1\nName=eth0", Yes),
+            ("Name=!eth1\nName=eth2", No),
+            ("Name=!eth1", Yes),
+            ("Name=en* eth[0-9]", Yes),
+            ("Name=et[[:alpha:]]0", No),
+            ("MACAddress=02:00:00:AA:bb:cc", Yes),
+            ("MACAddress=02-00-00-aa-bb-cc 00:11:22:33:44:55", Yes),
+            ("MACAddress=00:11:22:33:44:55\nMACAddress=\nMACAddress=02:00:00:aa:bb:cc", Yes),
+            ("MACAddress=garbage\nName=eth0", Yes),
+            ("MACAddress=garbage", No),
+            ("MACAddress=02:00:00:aa:bb:cc\nName=eth1", No),
+            ("Type=ether", Yes),
+            ("Type=!ether", No),
+            ("Name=eth0\nFoo=bar", Yes),
+            ("OriginalName=eth0", No),
+            ("Foo=bar", No),
+            ("", No),
+            ("Name=eth0\nDriver=veth", Perhaps),
+            ("Name=eth1\nDriver=veth", No),
+            ("Host=nowhere", Perhaps),
+            ("Name=eth0\nHost=nowhere\nHost=", Yes),
+            ("Type=\"ether\"", Perhaps),
+        ] {
+            let found = verdict(&network("x.network", &format!("[Match]\n{match_}\n")), &eth0(), Release::default());
+            assert_eq!(found, expected, "{match_}");
         }
     }
-    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
-}
 
-/// What one step of a pattern makes of a byte.
-enum Token {
-    Star,
-    /// It takes it, and the next step is here.
-    Fits(usize),
-    Fails,
-}
-
-fn token(pattern: &[u8], at: usize, byte: u8) -> Token {
-    let rest = pattern.get(at..).unwrap_or_default();
-    let (fits, length) = match rest {
-        [b'*', ..] => return Token::Star,
-        [b'?', ..] => (true, 1),
-        [b'\\', escaped, ..] => (*escaped == byte, 2),
-        [b'[', set @ ..] => match bracket(set, byte) {
-            Some((fits, length)) => (fits, length + 1),
-            None => (byte == b'[', 1),
-        },
-        [plain, ..] => (*plain == byte, 1),
-        [] => (false, 0),
-    };
-    if fits { Token::Fits(at + length) } else { Token::Fails }
-}
-
-/// A bracket expression behind its `[`: whether it takes `byte`, and its length; nothing if it is not closed.
-fn bracket(set: &[u8], byte: u8) -> Option<(bool, usize)> {
-    let negated = matches!(set.first(), Some(b'!' | b'^'));
-    let mut at = usize::from(negated);
-    let first = at;
-    let mut fits = false;
-    loop {
-        let low = *set.get(at)?;
-        if low == b']' && at > first {
-            return Some((fits != negated, at + 1));
+    #[test]
+    fn what_is_not_known_of_a_link_is_left_open() {
+        let unknown = Link { name: "eth0".into(), ..Link::default() };
+        for match_ in ["MACAddress=02:00:00:aa:bb:cc", "Type=ether", "Name=eth0\nType=ether"] {
+            let network = network("x.network", &format!("[Match]\n{match_}\n"));
+            assert_eq!(verdict(&network, &unknown, Release::default()), Verdict::Perhaps, "{match_}");
         }
-        match (set.get(at + 1), set.get(at + 2)) {
-            (Some(b'-'), Some(high)) if *high != b']' => {
-                fits |= (low..=*high).contains(&byte);
-                at += 3;
-            }
-            _ => {
-                fits |= low == byte;
-                at += 1;
-            }
+    }
+
+    fn named(choice: Choice<'_>) -> String {
+        let text = |network: &Network| String::from_utf8_lossy(&network.name).into_owned();
+        match choice {
+            Choice::Nothing => "nothing".into(),
+            Choice::One(network) => text(network),
+            Choice::Refused(network) => format!("refused {}", text(network)),
+            Choice::Several(networks) => networks.into_iter().map(text).collect::<Vec<_>>().join("|"),
         }
+    }
+
+    #[test]
+    fn the_first_that_fits_counts_and_doubt_is_kept() {
+        let sure = |name| network(name, "[Match]\nName=eth0\n");
+        let doubtful = |name| network(name, "[Match]\nDriver=igb\n");
+        let choose = |networks: &[Network], link: &Link| named(choose(networks, link, Release::default()));
+        assert_eq!(choose(&[sure("10"), sure("20")], &eth0()), "10");
+        assert_eq!(choose(&[sure("10"), doubtful("20")], &eth0()), "10");
+        assert_eq!(choose(&[doubtful("10"), sure("20"), sure("30")], &eth0()), "10|20");
+        assert_eq!(choose(&[doubtful("10")], &eth0()), "10");
+        assert_eq!(choose(&[], &eth0()), "nothing");
+    }
+
+    #[test]
+    fn the_daemons_record_settles_it_unless_a_file_came_before() {
+        let sure = |name| network(name, "[Match]\nName=eth0\n");
+        let doubtful = |name| network(name, "[Match]\nDriver=igb\n");
+        let record = |file: &str| super::super::links::Record { state: "configured".into(), file: Some(file.into()) };
+        let link = Link { record: Some(record("/etc/systemd/network/20")), ..eth0() };
+        let choose = |networks: &[Network]| named(choose(networks, &link, Release::default()));
+        assert_eq!(choose(&[doubtful("10"), sure("20")]), "20");
+        assert_eq!(choose(&[doubtful("10"), doubtful("20"), sure("30")]), "20");
+        assert_eq!(choose(&[sure("10"), sure("20")]), "10|20", "10 was added since the daemon started");
+        assert_eq!(choose(&[sure("10")]), "10", "the recorded file is gone");
+        assert_eq!(choose(&[doubtful("10")]), "nothing", "networkd would have taken it");
     }
 }

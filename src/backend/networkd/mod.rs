@@ -4,12 +4,16 @@
 //! Leaves out `.netdev` files, addresses from DHCP and router advertisements, and files that netplan generates, unless
 //! this backend is asked for by name.
 
+mod add;
 mod addresses;
 mod claim;
-mod edit;
 mod files;
+mod glob;
+mod links;
 mod matching;
 mod release;
+mod remove;
+mod site;
 mod values;
 
 use crate::alias::{Alias, IfName};
@@ -21,7 +25,8 @@ use crate::root::Root;
 
 use addresses::{Address, Place, addresses};
 use files::{Network, networks};
-use matching::{Choice, Link, Verdict, choose, links, literal_names, pattern, verdict};
+use links::{Link, links};
+use matching::{Choice, Verdict, choose, literal_names, pattern, verdict};
 use release::Release;
 
 /// systemd-networkd.
@@ -43,11 +48,11 @@ impl Backend for Networkd {
     }
 
     fn add(&self, root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
-        edit::add(root, want, now)
+        add::add(root, want, now)
     }
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
-        edit::remove(root, gone)
+        remove::remove(root, gone)
     }
 }
 

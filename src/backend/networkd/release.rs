@@ -74,6 +74,21 @@ impl Release {
         }
     }
 
+    /// What [`Release::reread`] means for the host, if there is something to say.
+    pub fn rereading_note(self) -> Option<String> {
+        let version = self.version();
+        match version {
+            ..=239 => Some(format!(
+                "systemd {version} is not told: it could take addresses of its own away at a restart, and it reads its \
+                 files at the next boot"
+            )),
+            250..=256 => None,
+            _ => Some(format!(
+                "systemd {version} takes addresses away that stand in no file when it reads its files again"
+            )),
+        }
+    }
+
     /// The guide's restart, or why it must not be run.
     pub fn restart(self) -> Result<Command, String> {
         match self.version() {

@@ -1,0 +1,148 @@
+//! Where an interface's additional addresses belong: the file that counts for it, or a drop-in of that file.
+//!
+//! The administrator's own file in `/etc/systemd/network` is edited, as the guides do it. What somebody else writes again
+//! (netplan, cloud-init, a package) or what is kept elsewhere gets a drop-in, `NAME.network.d/ipalias.conf`.
+
+use std::collections::BTreeSet;
+
+use super::Survey;
+use super::claim::{is_cloud_inits, names_of};
+use super::files::{ETC, Fragment, Network};
+use super::links::{Link, link_named};
+use super::matching::{Choice, choose};
+use super::release::Release;
+use crate::alias::IfName;
+use crate::error::{Kind, Refusal, Result};
+use crate::host;
+use crate::root::{NodeKind, Root, RootPath};
+
+/// The name of the drop-in.
+pub const DROPIN: &str = "ipalias.conf";
+
+/// The network that networkd uses for `interface`, fit for an addition, or the reason why there is none.
+pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> Result<&'a Network> {
+    let link = link_named(root, interface.as_str())?;
+    let refuse = |kind, reason: String, hint: &str| Err(Refusal::new(kind, reason, hint).into());
+    let network = match choose(&survey.networks, &link, survey.release) {
+        Choice::One(network) => network,
+        Choice::Refused(network) => match &network.refused {
+            Some(refusal) => return Err(refusal.clone().into()),
+            None => network,
+        },
+        Choice::Several(networks) => {
+            return refuse(
+                Kind::Ambiguous,
+                format!("files do not tell which one systemd-networkd uses for {interface}: {}", names_of(&networks)),
+                "give the [Match] of each a Name=, or run ipalias on the running system after networkctl reload",
+            );
+        }
+        Choice::Nothing => {
+            let known: BTreeSet<&str> =
+                survey.uses.iter().filter(|using| using.problem.is_none()).map(|using| &*using.interface).collect();
+            let known = Vec::from_iter(known).join(", ");
+            return refuse(
+                Kind::NotFound,
+                format!("no .network file is for {interface}; there are files for: {known}"),
+                "name the interface with -i, or write a .network file for it first",
+            );
+        }
+    };
+    let main = network.path();
+    if network.says_yes(b"Link", b"Unmanaged") {
+        let reason = format!("systemd-networkd leaves {interface} alone, because this file says Unmanaged=yes");
+        let hint = "find out what configures the interface instead";
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&main, 0).into());
+    }
+    if let Some(master) = master(root, network, interface)? {
+        let link = Link { name: master.clone(), ..Link::default() };
+        let file = match choose(&survey.networks, &link, survey.release) {
+            Choice::One(network) => format!("its addresses belong into {}", network.path()),
+            _ => "its addresses belong into the file of that interface".to_owned(),
+        };
+        let reason = format!("{interface} is a port of {master}; {file}");
+        return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {master}")).at(&main, 0).into());
+    }
+    let index = survey.networks.iter().position(|other| other.name == network.name);
+    let others = index.map(|index| survey.interfaces(index)).unwrap_or_default();
+    if let Some(other) = others.iter().find(|name| **name != interface.as_str()) {
+        if survey.links.iter().any(|link| link.name == **other) {
+            let reason = format!("this file is for {interface} and for {other}, and both would get the address");
+            let hint = format!("write a file of its own for {interface}, with a name that sorts before this one");
+            return Err(Refusal::new(Kind::Ambiguous, reason, hint).at(&main, 0).into());
+        }
+    }
+    Ok(network)
+}
+
+/// The bridge or bond that `interface` is a port of, if it is one.
+fn master(root: &Root, network: &Network, interface: &IfName) -> Result<Option<String>> {
+    for key in [&b"Bridge"[..], b"Bond", b"BatmanAdvanced"] {
+        if let Some(name) = network.values(b"Network", key).last().filter(|name| !name.is_empty()) {
+            return Ok(Some(String::from_utf8_lossy(name).into_owned()));
+        }
+    }
+    let Some(master) = host::link(root, interface.as_str())?.and_then(|link| link.master) else { return Ok(None) };
+    // A VRF is a master, too, but its ports keep their addresses.
+    let kind = link_named(root, &master)?.kind;
+    Ok(matches!(kind.as_deref(), Some("bridge" | "bond")).then_some(master))
+}
+
+/// The file that takes new sections.
+pub enum Site<'a> {
+    /// One that is there.
+    Fragment(&'a Fragment),
+    /// A drop-in that is not.
+    New(RootPath),
+}
+
+/// The file that takes new sections of `network`.
+pub fn site<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Site<'a>> {
+    let etc = root.resolve(&ETC.into())?;
+    let is_own = |fragment: &&Fragment| fragment.target.is_under(&etc);
+    // Nothing before the last empty Address= counts.
+    if let Some(resetting) = network.fragments.iter().skip(1).rfind(|fragment| release.resets() && resets(fragment)) {
+        return Some(resetting).filter(is_own).map(Site::Fragment).ok_or_else(|| {
+            let reason = "an empty Address= in this drop-in takes back every address before it";
+            Refusal::new(Kind::ManagedElsewhere, reason, "remove that line").at(&resetting.path, 0).into()
+        });
+    }
+    if let Some(main) = network.fragments.first().filter(is_own) {
+        if !is_cloud_inits(network) {
+            return Ok(Site::Fragment(main));
+        }
+    }
+    dropin(root, network, release)
+}
+
+fn dropin<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Site<'a>> {
+    let main = network.path();
+    if !release.has_sound_dropins() {
+        let reason = format!(
+            "this file is not the administrator's to edit, and systemd {} confuses drop-ins (systemd#5141)",
+            release.version()
+        );
+        let hint = format!("copy it to {ETC} under the same name first");
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&main, 0).into());
+    }
+    let dir = RootPath::from(ETC).join([network.name.as_slice(), b".d"].concat());
+    let path = dir.join(DROPIN);
+    if let Some(there) = network.fragments.iter().find(|fragment| fragment.path == path) {
+        return Ok(Site::Fragment(there));
+    }
+    let target = root.resolve(&path)?;
+    let free = root.link_target(&path)?.is_none() && root.kind(&path)? == NodeKind::Absent;
+    if !free || target.parent() != root.resolve(&dir)? {
+        let reason = "systemd-networkd does not read this drop-in";
+        let hint = format!("make {dir} readable for all (chmod 0755), and {path} a file, not a link");
+        return Err(Refusal::new(Kind::Malformed, reason, hint).at(&path, 0).into());
+    }
+    Ok(Site::New(target))
+}
+
+fn resets(fragment: &Fragment) -> bool {
+    let sections = fragment.ini.sections();
+    let network = sections.into_iter().filter(|section| section.name == b"Network");
+    let mut assignments =
+        network.flat_map(|section| fragment.ini.at(section.items)).filter_map(|item| item.assignment());
+    assignments.any(|(key, value)| key == b"Address" && value.is_empty())
+}
