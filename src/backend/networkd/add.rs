@@ -43,8 +43,7 @@ pub fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     };
     plan.auto.after.extend(want.iter().filter(is_down).map(|alias| Step::new(Action::Add(alias.clone()))));
     plan.auto.after.extend(survey.release.reread());
-    plan.restart =
-        survey.release.restart().map(|command| Apply { before: Vec::new(), after: vec![Step::reread(command)] });
+    plan.restart = survey.release.restart().map(|after| Apply { before: Vec::new(), after });
     plan.notes.extend(survey.release.rereading_note());
     Ok(plan)
 }

@@ -101,11 +101,11 @@ fn claim(
         interface: interface.and_then(if_name),
         evidence,
         files: network.fragments.iter().map(|fragment| fragment.path.clone()).collect(),
-        auto: match survey.release.reread() {
+        auto: match survey.release.reread().last() {
             Some(step) => format!("ip addr add, then {}", step.action),
             None => "ip addr add".to_owned(),
         },
-        restart: survey.release.restart().map(|command| command.argv.join(" ")),
+        restart: survey.release.restart().map(|_| "systemctl restart systemd-networkd".to_owned()),
         warnings,
     })
 }

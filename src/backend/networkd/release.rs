@@ -65,12 +65,12 @@ impl Release {
 
     /// What makes the daemon read its files again, with what that disturbs; nothing where every way takes addresses of
     /// its own away.
-    pub fn reread(self) -> Option<Step> {
+    pub fn reread(self) -> Vec<Step> {
         match self.version() {
-            ..=239 => None,
-            240..=249 => Some(Step::reread(restart().disturbing(Disturbs::Foreign))),
-            250..=256 => Some(Step::reread(restart())),
-            _ => Some(Step::reread(Command::new(["networkctl", "reload"]).disturbing(Disturbs::Foreign))),
+            ..=239 => Vec::new(),
+            240..=249 => restart(Disturbs::Foreign),
+            250..=256 => restart(Disturbs::Nothing),
+            _ => vec![Step::reread(Command::new(["networkctl", "reload"]).disturbing(Disturbs::Foreign))],
         }
     }
 
@@ -90,20 +90,23 @@ impl Release {
     }
 
     /// The guide's restart, or why it must not be run.
-    pub fn restart(self) -> Result<Command, String> {
+    pub fn restart(self) -> Result<Vec<Step>, String> {
         match self.version() {
             238 | 239 => Err(format!(
                 "systemd {} takes the static addresses of its own interfaces away when it restarts (systemd#10660)",
                 self.version()
             )),
-            250..=256 => Ok(restart()),
-            _ => Ok(restart().disturbing(Disturbs::Foreign)),
+            250..=256 => Ok(restart(Disturbs::Nothing)),
+            _ => Ok(restart(Disturbs::Foreign)),
         }
     }
 }
 
-fn restart() -> Command {
-    Command::new(["systemctl", "restart", "systemd-networkd"])
+/// The restart. systemd leaves a unit dead that is started more often than `StartLimitBurst=` allows, five times in ten
+/// seconds (systemd.unit(5)); `reset-failed` starts that count anew, so that many small changes do no harm.
+fn restart(disturbs: Disturbs) -> Vec<Step> {
+    let command = |verb| Command::new(["systemctl", verb, "systemd-networkd"]);
+    vec![Step::reread(command("reset-failed")), Step::reread(command("restart").disturbing(disturbs))]
 }
 
 /// `libsystemd-shared-252.so`, `libsystemd-shared-255.4-1.fc40.so`.
@@ -135,7 +138,7 @@ mod tests {
     fn every_release_has_an_answer() {
         for version in 0..300 {
             let release = Release(Some(version));
-            assert_eq!(release.reread().is_none(), version < 240);
+            assert_eq!(release.reread().is_empty(), version < 240);
             assert_eq!(release.restart().is_err(), matches!(version, 238 | 239));
             let (sure, most) = release.most_addresses();
             assert!(sure <= most);

@@ -46,8 +46,8 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).filter_map(deletion).collect();
     let reread = survey.release.reread();
     plan.auto.after = reread.into_iter().chain(deletions.iter().cloned()).collect();
-    plan.restart = survey.release.restart().map(|command| {
-        let after = [Step::reread(command)].into_iter().chain(deletions).collect();
+    plan.restart = survey.release.restart().map(|restart| {
+        let after = restart.into_iter().chain(deletions).collect();
         Apply { before: Vec::new(), after }
     });
     plan.notes.extend(survey.release.rereading_note());
