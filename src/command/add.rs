@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::perform::{self, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
-use crate::backend::{Entry, Role};
+use crate::backend::{Entry, Role, UpAddress};
 use crate::cli::Add;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::live::{Expectation, Snapshot};
@@ -33,7 +33,9 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
     let old = detection.backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
     let now = situation(snapshot.as_ref());
-    let known = by_address(&old);
+    let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
+    let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
+    let primaries: Vec<&Entry> = old.iter().filter(|entry| entry.role == Role::Primary).collect();
     let mut missing = Vec::new();
     let mut down = Vec::new();
     let mut lines = Vec::new();
@@ -41,8 +43,9 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
     for &address in wanted {
         let alias = Alias { interface: interface.clone(), address, label: label.cloned(), preferred };
         let entries = known.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
-        acceptable(&alias, &old, entries, snapshot.as_ref())?;
-        let up = now.up(address.addr());
+        let live = up.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
+        acceptable(&alias, &primaries, entries, live, snapshot.as_ref())?;
+        let up = live.first();
         match entries.iter().find(|entry| entry.is_effective()) {
             Some(entry) => {
                 let present = configured(&interface, entry, preferred);
@@ -78,27 +81,30 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
         }
     }
     let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Present(&missing))?;
+    let labels: BTreeMap<String, &String> =
+        entries.iter().filter_map(|entry| Some((entry.address.to_string(), entry.label.as_ref()?))).collect();
     for line in lines.iter_mut().filter(|line| line.result == "added" && line.label.is_none()) {
-        line.label = entries
-            .iter()
-            .find(|entry| entry.address.to_string() == line.address)
-            .and_then(|entry| entry.label.clone());
+        line.label = labels.get(&line.address).map(ToString::to_string);
     }
     plan.notes.splice(0..0, notes);
     let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
     Ok(Proposal::new(detection.backend, plan, entries, expect, lines, snapshot))
 }
 
-fn by_address(entries: &[Entry]) -> BTreeMap<IpAddr, Vec<&Entry>> {
-    let mut known: BTreeMap<IpAddr, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
-        known.entry(entry.address.addr()).or_default().push(entry);
-    }
+fn by_address<T>(all: impl Iterator<Item = (IpAddr, T)>) -> BTreeMap<IpAddr, Vec<T>> {
+    let mut known: BTreeMap<IpAddr, Vec<T>> = BTreeMap::new();
+    all.for_each(|(ip, item)| known.entry(ip).or_default().push(item));
     known
 }
 
 /// Refuses what would hurt the primary address or configure an address in two places.
-fn acceptable(alias: &Alias, old: &[Entry], same: &[&Entry], snapshot: Option<&Snapshot>) -> Result<()> {
+fn acceptable(
+    alias: &Alias,
+    primaries: &[&Entry],
+    same: &[&Entry],
+    live: &[&UpAddress],
+    snapshot: Option<&Snapshot>,
+) -> Result<()> {
     let ip = alias.address.addr();
     let refuse = |reason: String, hint: &str| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
     if let Some(primary) = same.iter().find(|entry| entry.role == Role::Primary) {
@@ -113,18 +119,15 @@ fn acceptable(alias: &Alias, old: &[Entry], same: &[&Entry], snapshot: Option<&S
         let hint = format!("remove it there first: ipalias remove {ip}");
         return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&other.path, other.line).into());
     }
-    let elsewhere = snapshot.and_then(|snapshot| snapshot.other_interface(ip, alias.interface.as_str()));
-    if let Some(other) = elsewhere {
-        return refuse(
-            format!("{ip} is up on {other} already"),
-            "take it off there first, or name that interface with -i",
-        );
+    if let Some(other) = live.iter().find(|up| up.interface != alias.interface.as_str()) {
+        let hint = "take it off there first, or name that interface with -i";
+        return refuse(format!("{ip} is up on {} already", other.interface), hint);
     }
-    let wider = |entry: &&Entry| {
+    let wider = |entry: &&&Entry| {
         let (new, primary) = (alias.address, entry.address);
-        entry.role == Role::Primary && new.prefix_len() < primary.prefix_len() && new.contains(&primary.addr())
+        new.prefix_len() < primary.prefix_len() && new.contains(&primary.addr())
     };
-    if let Some(primary) = old.iter().find(wider) {
+    if let Some(primary) = primaries.iter().find(wider) {
         let reason = format!("{} would swallow the subnet of the primary address {}", alias.address, primary.address);
         return refuse(reason, "additional addresses usually have the prefix /32 or /128; leave the prefix out");
     }

@@ -1,13 +1,13 @@
 //! `ipalias remove`: every entry of the addresses named, out of the files and off the interface.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::perform::{self, Proposal};
 use super::{Session, situation, wanted_addresses};
-use crate::alias::{Alias, IfName};
+use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, may_be};
 use crate::cli::Addresses;
 use crate::error::{Exit, Kind, Refusal, Result};
@@ -44,12 +44,13 @@ fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
         }
     }
     if let Some(snapshot) = &snapshot {
-        up.iter().try_for_each(|up| may_go(session, snapshot, up, &gone, &ips))?;
+        let own = live::ssh_session().map(|(_, local)| local);
+        up.iter().try_for_each(|up| may_go(session, snapshot, up, own, &gone, &ips))?;
     }
     let mut plan = if gone.is_empty() { Plan::nothing() } else { detection.backend.remove(&session.root, &gone)? };
-    for up in up.iter().filter(|up| {
-        !gone.iter().any(|entry| entry.interface == up.interface && entry.address.addr() == up.address.addr())
-    }) {
+    let configured: BTreeSet<(&str, IpAddr)> =
+        gone.iter().map(|entry| (entry.interface.as_str(), entry.address.addr())).collect();
+    for up in up.iter().filter(|up| !configured.contains(&(up.interface.as_str(), up.address.addr()))) {
         let alias =
             Alias { interface: IfName::new(&up.interface)?, address: up.address, label: None, preferred: false };
         let step = Step::new(Action::Delete(alias));
@@ -72,18 +73,22 @@ fn may_go(
     session: &Session,
     snapshot: &Snapshot,
     up: &UpAddress,
+    own: Option<IpAddr>,
     gone: &[Entry],
     ips: &BTreeSet<IpAddr>,
 ) -> Result<()> {
     let ip = up.address.addr();
     let refuse = |reason: String, hint: String| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
-    if live::ssh_session().is_some_and(|(_, local)| local == ip) {
+    if own == Some(ip) {
         let hint = "log in through another address first".to_owned();
         return refuse(format!("this session came in through {ip}"), hint);
     }
     if snapshot.is_source(ip) && !gone.iter().any(|entry| entry.address.addr() == ip) {
         let hint = "ipalias removes additional addresses only".to_owned();
         return refuse(format!("{ip} is the primary address of the running system"), hint);
+    }
+    if up.address.prefix_len() == host_prefix(ip) {
+        return Ok(());
     }
     let dependents: Vec<String> = snapshot
         .dependents(&up.interface, ip)
@@ -146,11 +151,13 @@ fn lines(
     only: Option<&IfName>,
     backend: &dyn Backend,
 ) -> Vec<AddressLine> {
+    let mut entries_of: BTreeMap<IpAddr, Vec<&Entry>> = BTreeMap::new();
+    gone.iter().for_each(|entry| entries_of.entry(entry.address.addr()).or_default().push(entry));
+    let live_of: BTreeMap<IpAddr, &UpAddress> = up.iter().map(|up| (up.address.addr(), *up)).collect();
     let line = |wish: &IpNet| {
-        let ip = wish.addr();
-        let entries: Vec<&Entry> = gone.iter().filter(|entry| entry.address.addr() == ip).collect();
-        let live = up.iter().find(|up| up.address.addr() == ip);
-        let (result, note) = match (entries.as_slice(), live) {
+        let entries = entries_of.get(&wish.addr()).map(Vec::as_slice).unwrap_or_default();
+        let live = live_of.get(&wish.addr());
+        let (result, note) = match (entries, live) {
             ([], None) => ("unchanged", Some(format!("it is neither configured ({}) nor up", backend.name()))),
             ([], Some(_)) => ("removed", Some("it was up, but in no file".to_owned())),
             (many, _) if many.len() > 1 => ("removed", Some(format!("it was configured {} times", many.len()))),

@@ -77,14 +77,18 @@ impl Live {
     /// Takes the preference off IPv6 addresses that came up preferred although the plan says otherwise: the primary stays
     /// the source of outgoing packets.
     pub fn deprecate(&self, aliases: &[Alias]) -> Result<()> {
+        if !aliases.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
+            return Ok(());
+        }
         let now = self.snapshot()?;
-        let wrong = |alias: &&Alias| {
-            let v6 = alias.address.addr().is_ipv6() && !alias.preferred;
-            v6 && now
-                .find(alias.interface.as_str(), alias.address.addr())
-                .is_some_and(|found| !found.flags.contains(AddressFlags::Deprecated))
-        };
-        let wrong: Vec<Alias> = aliases.iter().filter(wrong).cloned().collect();
+        let preferred = now.addresses.iter().filter(|address| !address.flags.contains(AddressFlags::Deprecated));
+        let preferred: BTreeSet<(&str, IpAddr)> =
+            preferred.map(|address| (address.interface.as_str(), address.net.addr())).collect();
+        let wrong = aliases.iter().filter(|alias| {
+            let ip = alias.address.addr();
+            ip.is_ipv6() && !alias.preferred && preferred.contains(&(alias.interface.as_str(), ip))
+        });
+        let wrong: Vec<Alias> = wrong.cloned().collect();
         self.put(&wrong, How::Replace)
     }
 
@@ -135,8 +139,7 @@ impl Live {
         let began = Instant::now();
         loop {
             let now = self.snapshot()?;
-            let faults = now.faults(before, expect);
-            let hopeless = expect.up.iter().any(|alias| now.dad_failed(alias));
+            let (faults, hopeless) = now.faults(before, expect);
             if faults.is_empty() || hopeless || began.elapsed() >= limit {
                 return Ok(faults);
             }

@@ -97,12 +97,6 @@ impl Snapshot {
         self.ways.values().flatten().any(|(_, _, source)| *source == Some(ip))
     }
 
-    /// An interface other than `interface` on which `ip` is up.
-    pub fn other_interface(&self, ip: IpAddr, interface: &str) -> Option<&str> {
-        let other = self.addresses.iter().find(|address| address.net.addr() == ip && address.interface != interface);
-        other.map(|address| address.interface.as_str())
-    }
-
     /// Those of `wanted` that are up, with prefix and label.
     pub fn details(&self, wanted: &[(String, IpAddr)]) -> Vec<(String, IpNet, Option<String>)> {
         let wanted: BTreeSet<(&str, IpAddr)> = wanted.iter().map(|(name, ip)| (name.as_str(), *ip)).collect();
@@ -143,14 +137,10 @@ impl Snapshot {
         self.addresses.iter().find(|address| address.interface == interface && address.net.addr() == ip)
     }
 
-    pub(super) fn dad_failed(&self, alias: &Alias) -> bool {
-        let found = self.find(alias.interface.as_str(), alias.address.addr());
-        found.is_some_and(|found| found.flags.contains(AddressFlags::Dadfailed))
-    }
-
-    /// What is wrong, as sentences: V1 to V5.
-    pub(super) fn faults(&self, before: &Snapshot, expect: &Expectation) -> Vec<String> {
+    /// What is wrong, as sentences (V1 to V5), and whether waiting cannot help.
+    pub(super) fn faults(&self, before: &Snapshot, expect: &Expectation) -> (Vec<String>, bool) {
         let mut faults = Vec::new();
+        let mut hopeless = false;
         let up: BTreeMap<(&str, IpAddr), &Address> =
             self.addresses.iter().map(|address| ((address.interface.as_str(), address.net.addr()), address)).collect();
         for alias in &expect.up {
@@ -158,6 +148,7 @@ impl Snapshot {
             match up.get(&(alias.interface.as_str(), ip)) {
                 None => faults.push(format!("{ip} is not up on {}", alias.interface)),
                 Some(found) if found.flags.contains(AddressFlags::Dadfailed) => {
+                    hopeless = true;
                     faults.push(format!("{ip} is in use by another host on the network (duplicate address detection)"));
                 }
                 Some(found) if found.flags.contains(AddressFlags::Tentative) => {
@@ -208,7 +199,7 @@ impl Snapshot {
                 _ => faults.push(format!("the interface {} is down", link.name)),
             }
         }
-        faults
+        (faults, hopeless)
     }
 
     /// Addresses of this snapshot that `now` lacks and that were not to go. Temporary IPv6 addresses (RFC 8981) come and
