@@ -35,8 +35,10 @@ impl Dialect {
 pub struct Ini {
     /// Everything in the file, in order, without gaps.
     pub items: Vec<Item>,
+    /// The sections in order. What stands before the first header is not in one.
+    pub sections: Vec<Section>,
     /// Each line as its consumer counts lines, with its end.
-    lines: Vec<Range<usize>>,
+    lines: Vec<Line>,
 }
 
 /// One line, or several that are continued.
@@ -115,22 +117,20 @@ impl Ini {
         let mut open: Option<Open> = None;
         let mut bom_seen = false;
         let mut newlines = 0;
-        let mut counted = 0;
-        for line in &lines {
-            let whole = bytes.get(line.clone()).unwrap_or_default();
-            let mut content = content(whole, dialect);
-            newlines += bytes.get(counted..line.start).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
-            counted = line.start;
+        for Line { range: line, end } in &lines {
+            let mut content = bytes.get(line.start..*end).unwrap_or_default();
+            let number = newlines + 1;
+            newlines += usize::from(bytes.get(*end..line.end).unwrap_or_default().contains(&b'\n'));
             if content.len() >= MOST_LINE_BYTES {
                 items.extend(open.take().map(Open::close));
-                items.push(Item { range: line.clone(), line: newlines + 1, body: Body::Fatal(Fault::Length) });
+                items.push(Item { range: line.clone(), line: number, body: Body::Fatal(Fault::Length) });
                 continue;
             }
             let comment = trim(content).first().is_some_and(|first| dialect.comments.contains(first));
             if comment {
                 match &mut open {
                     Some(open) => open.range.end = line.end,
-                    None => items.push(Item { range: line.clone(), line: newlines + 1, body: Body::Comment }),
+                    None => items.push(Item { range: line.clone(), line: number, body: Body::Comment }),
                 }
                 continue;
             }
@@ -139,7 +139,7 @@ impl Ini {
                 (content, bom_seen, start) = (rest, true, start + BOM.len());
             }
             let continued = dialect.continues && ends_escaped(content);
-            let mut logical = open.take().unwrap_or_else(|| Open::new(line.start, newlines + 1));
+            let mut logical = open.take().unwrap_or_else(|| Open::new(line.start, number));
             logical.range.end = line.end;
             logical.pieces += 1;
             logical.text.extend_from_slice(content);
@@ -155,21 +155,7 @@ impl Ini {
             items.push(logical.close());
         }
         items.extend(open.map(Open::close));
-        Ini { items, lines }
-    }
-
-    /// The sections in order: the header's name and item index, and the indices of the items behind it. What stands
-    /// before the first header is not in a section.
-    pub fn sections(&self) -> Vec<Section<'_>> {
-        let headers: Vec<(usize, &[u8])> = (self.items.iter().enumerate())
-            .filter_map(|(index, item)| match &item.body {
-                Body::Header(name) => Some((index, name.as_slice())),
-                _ => None,
-            })
-            .collect();
-        let ends = headers.iter().skip(1).map(|(index, _)| *index).chain([self.items.len()]);
-        let of = |((header, name), end): ((usize, _), usize)| Section { name, header, items: header + 1..end };
-        headers.iter().copied().zip(ends).map(of).collect()
+        Ini { sections: sections(&items), items, lines }
     }
 
     /// The items at `indices`.
@@ -194,10 +180,9 @@ impl Ini {
     /// neither blank nor a comment (those that follow belong to what comes next), together with one blank line before
     /// it, so that [`Text::append_block`] is undone exactly.
     pub fn blocks(&self, text: &Text, headers: &BTreeSet<usize>) -> Vec<Range<usize>> {
-        let sections = self.sections();
         // Where the file is going to end, as far as is known when going backwards.
         let mut end = text.bytes().len();
-        let going = sections.iter().rev().filter(|section| headers.contains(&section.header));
+        let going = self.sections.iter().rev().filter(|section| headers.contains(&section.header));
         let mut blocks: Vec<Range<usize>> = going
             .map(|section| {
                 let block = self.block(text, section, end);
@@ -210,7 +195,7 @@ impl Ini {
     }
 
     /// One of [`Ini::blocks`]; the file is going to end at `end_of_file`.
-    fn block(&self, text: &Text, section: &Section<'_>, end_of_file: usize) -> Range<usize> {
+    fn block(&self, text: &Text, section: &Section, end_of_file: usize) -> Range<usize> {
         let said = |item: &&Item| !matches!(item.body, Body::Blank | Body::Comment);
         let last = self.at(section.header..section.items.end).iter().rfind(said);
         let Some((header, end)) = self.items.get(section.header).zip(last.map(|item| item.range.end)) else {
@@ -227,8 +212,10 @@ impl Ini {
 
     /// Whether the blank line at `blank` is what ends a continued line: without it, the next line would be swallowed.
     fn ends_continuation(&self, blank: &Range<usize>) -> bool {
-        let first = self.lines.partition_point(|line| line.start < blank.start);
-        let Some(line) = self.lines.get(first).filter(|line| line.start < blank.end) else { return false };
+        let first = self.lines.partition_point(|line| line.range.start < blank.start);
+        let Some(line) = self.lines.get(first).map(|line| &line.range).filter(|line| line.start < blank.end) else {
+            return false;
+        };
         let item = self.items.partition_point(|item| item.range.end <= line.start);
         self.items.get(item).is_some_and(|item| item.range.start < line.start)
     }
@@ -243,13 +230,25 @@ fn blank_line_before(text: &Text, end: usize) -> Option<Range<usize>> {
 
 /// A section of an [`Ini`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Section<'a> {
+pub struct Section {
     /// What stands between the brackets.
-    pub name: &'a [u8],
+    pub name: Vec<u8>,
     /// The index of the header.
     pub header: usize,
     /// The indices of what follows, up to the next header.
     pub items: Range<usize>,
+}
+
+fn sections(items: &[Item]) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if let Body::Header(name) = &item.body {
+            sections.push(Section { name: name.clone(), header: index, items: index + 1..index + 1 });
+        } else if let Some(section) = sections.last_mut() {
+            section.items.end = index + 1;
+        }
+    }
+    sections
 }
 
 /// A logical line in the making.
@@ -301,43 +300,34 @@ fn body(text: &[u8], start: Option<usize>) -> Body {
     Body::Assignment { key: key.to_vec(), value: value.to_vec(), at }
 }
 
-/// The lines of `bytes`, ends included. A run of `\n`, `\r` and NUL in which none repeats and nothing follows a NUL is
-/// one line end.
-fn split(bytes: &[u8], dialect: Dialect) -> Vec<Range<usize>> {
-    let mut lines = Vec::new();
-    let (mut start, mut seen) = (0, [false; 3]);
-    for (at, byte) in bytes.iter().enumerate() {
-        let mark = match byte {
-            b'\n' => Some(0),
-            b'\r' if dialect.odd_line_ends => Some(1),
-            0 if dialect.odd_line_ends => Some(2),
-            _ => None,
-        };
-        let [newline, carriage_return, nul] = seen;
-        let over = nul
-            || match mark {
-                None => newline || carriage_return,
-                Some(mark) => seen.get(mark).copied().unwrap_or_default(),
-            };
-        if over {
-            lines.push(start..at);
-            (start, seen) = (at, [false; 3]);
-        }
-        if let Some(seen) = mark.and_then(|mark| seen.get_mut(mark)) {
-            *seen = true;
-        }
-    }
-    if start < bytes.len() {
-        lines.push(start..bytes.len());
-    }
-    lines
+/// A line: its bytes with the end, and where the end begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    range: Range<usize>,
+    end: usize,
 }
 
-/// A line without its end.
-fn content(line: &[u8], dialect: Dialect) -> &[u8] {
+/// The lines of `bytes`. A run of `\n`, `\r` and NUL in which none repeats and nothing follows a NUL is one line end.
+fn split(bytes: &[u8], dialect: Dialect) -> Vec<Line> {
     let ends = |byte: &u8| *byte == b'\n' || dialect.odd_line_ends && matches!(*byte, b'\r' | 0);
-    let length = line.iter().position(ends).unwrap_or(line.len());
-    line.get(..length).unwrap_or_default()
+    let mut lines = Vec::new();
+    let mut start = 0;
+    while let Some(rest) = bytes.get(start..).filter(|rest| !rest.is_empty()) {
+        let content = rest.iter().position(ends).unwrap_or(rest.len());
+        let marks = rest.get(content..).unwrap_or_default();
+        let mut length = 0;
+        while let Some(mark) = marks.get(length).filter(|mark| ends(mark)) {
+            let before = marks.get(..length).unwrap_or_default();
+            if before.contains(mark) || before.contains(&0) {
+                break;
+            }
+            length += 1;
+        }
+        let end = start + content;
+        lines.push(Line { range: start..end + length, end });
+        start = end + length;
+    }
+    lines
 }
 
 /// Whether the last byte is a backslash that no other one escapes.
@@ -436,7 +426,7 @@ mod tests {
     fn without(bytes: &[u8], section: usize) -> Vec<u8> {
         let text = Text::new(bytes);
         let ini = Ini::parse(&text, Dialect::SYSTEMD);
-        let header = ini.sections()[section].header;
+        let header = ini.sections[section].header;
         let blocks = ini.blocks(&text, &BTreeSet::from([header]));
         text.apply(blocks.into_iter().map(crate::text::Splice::delete).collect()).unwrap()
     }

@@ -70,7 +70,9 @@ struct Addition<'a> {
 
 impl<'a> Addition<'a> {
     fn to(root: &Root, network: &'a Network, release: Release) -> Result<Addition<'a>> {
-        Ok(Addition { network, release, found: addresses(network, release), site: site(root, network, release)? })
+        let found = addresses(network, release);
+        let site = site(root, network, release, &found)?;
+        Ok(Addition { network, release, found, site })
     }
 
     /// Adds to `plan` what makes `aliases` effective, and says which of them were not.
@@ -123,7 +125,12 @@ impl<'a> Addition<'a> {
         let after_another = self.found.iter().take(at).find(effective).is_some();
         let fragment = self.network.fragments.get(address.fragment);
         let own = fragment.is_some_and(|fragment| fragment.target.is_under(&ETC.into()));
-        (own && after_another).then_some(address)
+        let on_one_line = |repair: &Repair| {
+            let (Repair::Label(item) | Repair::Address(item)) = repair;
+            let body = fragment.and_then(|fragment| fragment.ini.items.get(*item)).map(|item| &item.body);
+            matches!(body, Some(Body::Assignment { at: Some(_), .. }))
+        };
+        (own && after_another && address.repairs.iter().all(on_one_line)).then_some(address)
     }
 
     /// Whether putting `address` right gives what `alias` asks for: a label has its line, a lifetime has its section.

@@ -34,6 +34,8 @@ pub struct Address {
     pub preferred: bool,
     /// Why networkd does not configure it, if it does not.
     pub problem: Option<String>,
+    /// Whether it is equal to one that counts, and will count itself once that one goes.
+    pub waits: bool,
     /// What has to change on which item for networkd to configure it, if that is all that is wrong.
     pub repairs: Vec<Repair>,
     /// The other end of a point-to-point link, which makes equal addresses different to the kernel.
@@ -62,10 +64,10 @@ pub enum Repair {
 pub fn addresses(network: &Network, release: Release) -> Vec<Address> {
     let mut found = Found { addresses: Vec::new(), objects: 0, release };
     for (index, fragment) in network.fragments.iter().enumerate() {
-        for section in fragment.ini.sections() {
-            match section.name {
-                b"Network" => found.network_section(index, fragment, section.items),
-                b"Address" => found.address_section(index, fragment, section.header, section.items),
+        for section in &fragment.ini.sections {
+            match section.name.as_slice() {
+                b"Network" => found.network_section(index, fragment, section.items.clone()),
+                b"Address" => found.address_section(index, fragment, section.header, section.items.clone()),
                 _ => {}
             }
         }
@@ -130,9 +132,19 @@ impl Found {
                 continue;
             }
             let place = Place::NetworkLine;
-            let (label, preferred, peer) = (None, true, None);
-            let fragment = index;
-            self.addresses.push(Address { fragment, place, item, line, net, label, preferred, problem, repairs, peer });
+            self.addresses.push(Address {
+                fragment: index,
+                place,
+                item,
+                line,
+                net,
+                label: None,
+                preferred: true,
+                problem,
+                waits: false,
+                repairs,
+                peer: None,
+            });
         }
     }
 
@@ -176,6 +188,7 @@ impl Found {
                 label: object.label.clone().filter(|label| !label.is_empty() && net.addr().is_ipv4()),
                 preferred: object.preferred,
                 problem,
+                waits: false,
                 repairs,
                 peer: object.peer,
             });
@@ -322,7 +335,7 @@ fn drop_equal(network: &Network, addresses: &mut [Address], release: Release) {
             Some(format!("the same address at {path}:{} counts instead", by.line))
         });
         if let Some(address) = addresses.get_mut(index) {
-            address.problem = reason;
+            (address.problem, address.waits) = (reason, true);
         }
     }
 }

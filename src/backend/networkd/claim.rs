@@ -7,9 +7,8 @@ use std::net::IpAddr;
 
 use super::addresses::Address;
 use super::files::{ETC, Network, RUN};
-use super::links::{Link, link_named};
-use super::matching::{Choice, Verdict, choose, literal_names, verdict};
-use super::release::Release;
+use super::links::Link;
+use super::matching::{Choice, Verdict, choose, verdict};
 use super::{Survey, if_name, values};
 use crate::backend::{Claim, Stance, Strength};
 use crate::error::Result;
@@ -23,9 +22,9 @@ pub fn stance(root: &Root) -> Result<Stance> {
     if survey.networks.is_empty() {
         return no("there is no .network file".to_owned());
     }
-    let route = host::default_route_interface(root)?;
+    let route = survey.route.clone();
     let link = match &route {
-        Some(name) => Some(link_named(root, name)?),
+        Some(name) => Some(survey.link(root, name)?),
         None => None,
     };
     let record = link.as_ref().and_then(|link| link.record.clone());
@@ -35,7 +34,7 @@ pub fn stance(root: &Root) -> Result<Stance> {
         }
     }
     let (network, doubt) = match &link {
-        Some(link) => match choose(&survey.networks, link, survey.release) {
+        Some(link) => match choose(&survey.networks, link) {
             Choice::Nothing => return no(format!("no .network file matches {}", link.name)),
             Choice::One(network) => (network, None),
             Choice::Refused(network) => (network, network.refused.as_ref().map(ToString::to_string)),
@@ -143,31 +142,30 @@ pub fn is_cloud_inits(network: &Network) -> bool {
 
 /// The networks that hold the primary address, as indices: that of the interface with the default route, else those
 /// with a static gateway, else those with DHCP.
-pub fn primary_networks(root: &Root, networks: &[Network], links: &[Link], release: Release) -> Result<Vec<usize>> {
+pub fn primary_networks(route: Option<&str>, networks: &[Network], links: &[Link]) -> Vec<usize> {
     let index_of = |network: &Network| networks.iter().position(|other| other.name == network.name);
-    if let Some(name) = host::default_route_interface(root)? {
-        let Some(link) = links.iter().find(|link| link.name == name) else { return Ok(Vec::new()) };
-        return Ok(match choose(networks, link, release) {
-            Choice::One(network) | Choice::Refused(network) => index_of(network).into_iter().collect(),
-            Choice::Nothing | Choice::Several(_) => Vec::new(),
-        });
+    if let Some(name) = route {
+        return match links.iter().find(|link| link.name == name).map(|link| choose(networks, link)) {
+            Some(Choice::One(network) | Choice::Refused(network)) => index_of(network).into_iter().collect(),
+            Some(Choice::Nothing | Choice::Several(_)) | None => Vec::new(),
+        };
     }
     let probe = Link { name: "eth0".to_owned(), mac: None, kind: Some("ether".to_owned()), record: None };
     let counts = |network: &Network| {
         // The vendor ships files for containers and tunnels, with DHCP, that are for no interface of a server.
-        let beaten = |link: &Link| match choose(networks, link, release) {
+        let beaten = |link: &Link| match choose(networks, link) {
             Choice::One(winner) => winner.name != network.name,
             _ => false,
         };
-        let names = literal_names(network);
+        let names = network.match_.literal_names();
         let lost = !names.is_empty() && links.iter().filter(|link| names.contains(&link.name)).all(beaten);
-        !lost && (is_local(network) || verdict(network, &probe, release) != Verdict::No)
+        !lost && (is_local(network) || verdict(network, &probe) != Verdict::No)
     };
     let with = |test: &dyn Fn(&Network) -> bool| -> Vec<usize> {
         (0..).zip(networks).filter(|(_, network)| test(network) && counts(network)).map(|(index, _)| index).collect()
     };
     let gateways = with(&|network| gateway(network, true) || gateway(network, false));
-    Ok(if gateways.is_empty() { with(&|network| dhcp(network, true) || dhcp(network, false)) } else { gateways })
+    if gateways.is_empty() { with(&|network| dhcp(network, true) || dhcp(network, false)) } else { gateways }
 }
 
 /// Whether the file is the administrator's or was generated at boot, not a package's.
@@ -208,8 +206,8 @@ fn gateway(network: &Network, is_ipv4: bool) -> bool {
         return true;
     }
     let routes = network.fragments.iter().flat_map(|fragment| {
-        let sections = fragment.ini.sections().into_iter().filter(|section| section.name == b"Route");
-        sections.map(|section| fragment.ini.at(section.items))
+        let sections = fragment.ini.sections.iter().filter(|section| section.name == b"Route");
+        sections.map(|section| fragment.ini.at(section.items.clone()))
     });
     let mut routes = routes.map(|items| {
         let value = |wanted: &[u8]| items.iter().filter_map(|item| item.assignment()).rfind(|(key, _)| *key == wanted);

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::matching::Match;
+use super::release::Release;
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
 use crate::plan::{Backup, Change};
@@ -19,7 +21,7 @@ pub const ETC: &str = "/etc/systemd/network";
 pub const RUN: &str = "/run/systemd/network";
 
 /// The directories, in falling precedence; the last is read where `/usr` is split off.
-pub const DIRECTORIES: [&str; 5] =
+const DIRECTORIES: [&str; 5] =
     [ETC, RUN, "/usr/local/lib/systemd/network", "/usr/lib/systemd/network", "/lib/systemd/network"];
 
 /// The permissions of a new file: the daemon does not run as root. It reads only `*.network` and `*.conf`, so that a
@@ -36,6 +38,8 @@ pub struct Network {
     pub name: Vec<u8>,
     /// The file itself first, then its drop-ins in the order in which they count.
     pub fragments: Vec<Fragment>,
+    /// Which interfaces it is for.
+    pub match_: Match,
     /// Why networkd loads nothing of it, if that is so.
     pub refused: Option<Refusal>,
 }
@@ -79,12 +83,13 @@ impl Network {
 
     /// All assignments in sections called `section`, in the order in which they count.
     pub fn assignments<'a>(&'a self, section: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let sections = self.fragments.iter().flat_map(|fragment| {
-            fragment.ini.sections().into_iter().map(move |section| (&fragment.ini, section.name, section.items))
-        });
+        let sections = self
+            .fragments
+            .iter()
+            .flat_map(|fragment| fragment.ini.sections.iter().map(move |section| (&fragment.ini, section)));
         sections
-            .filter(move |(_, name, _)| *name == section)
-            .flat_map(|(ini, _, items)| ini.at(items))
+            .filter(move |(_, found)| found.name == section)
+            .flat_map(|(ini, found)| ini.at(found.items.clone()))
             .filter_map(|item| item.assignment())
     }
 
@@ -95,12 +100,10 @@ impl Network {
 }
 
 /// Every network of `root`, sorted as networkd sorts them: by name, whatever the directory.
-pub fn networks(root: &Root) -> Result<Vec<Network>> {
-    let reader = Reader::of(root)?;
-    let directories = reader.directories(root, DIRECTORIES.iter().map(|dir| RootPath::from(*dir)))?;
+pub fn networks(root: &Root, reader: &Reader, directories: &[RootPath], release: Release) -> Result<Vec<Network>> {
     let mut networks = Vec::new();
-    for (name, path) in files(root, &directories, b".network")? {
-        let mut network = Network { name, fragments: Vec::new(), refused: None };
+    for (name, path) in files(root, directories, b".network")? {
+        let mut network = Network { name, fragments: Vec::new(), match_: Match::default(), refused: None };
         // A name without content masks the same name in lower directories.
         let masks = match root.kind(&path)? {
             NodeKind::File => reader.load(root, &path, &mut network)? == 0,
@@ -124,6 +127,7 @@ pub fn networks(root: &Root) -> Result<Vec<Network>> {
                 NodeKind::Absent | NodeKind::Other => {}
             }
         }
+        network.match_ = Match::of(network.assignments(b"Match"), release);
         networks.push(network);
     }
     Ok(networks)
@@ -149,14 +153,14 @@ pub fn files(root: &Root, directories: &[RootPath], suffix: &[u8]) -> Result<BTr
 }
 
 /// Whom the daemon reads as.
-struct Reader {
+pub struct Reader {
     uid: u32,
     gids: Vec<u32>,
 }
 
 impl Reader {
     /// The user systemd-network and its groups, as `root` knows them; nobody in particular if it does not.
-    fn of(root: &Root) -> Result<Reader> {
+    pub fn of(root: &Root) -> Result<Reader> {
         let mut reader = Reader { uid: u32::MAX, gids: Vec::new() };
         let passwd = root.read(&"/etc/passwd".into())?.unwrap_or_default();
         for line in passwd.split(|byte| *byte == b'\n') {
@@ -178,16 +182,22 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Those of [`DIRECTORIES`] that the daemon reads.
+    pub fn search_path(&self, root: &Root) -> Result<Vec<RootPath>> {
+        self.directories(root, DIRECTORIES.into_iter().map(RootPath::from))
+    }
+
     /// Those of `paths` that exist, differ, and may be listed; what may not is skipped by the daemon without a word.
     fn directories(&self, root: &Root, paths: impl Iterator<Item = RootPath>) -> Result<Vec<RootPath>> {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for path in paths {
-            let listable = match root.access(&path)? {
-                Some(access) => self.may_read(access) && self.may_search(access),
-                None => root.kind(&path)? == NodeKind::Directory,
-            };
-            if listable && seen.insert(root.resolve(&path)?) {
+            if root.kind(&path)? != NodeKind::Directory {
+                continue;
+            }
+            // A directory that is only planned has no access yet; it will be open to all.
+            let listable = |access| self.may_read(access) && self.may_search(access);
+            if root.access(&path)?.is_none_or(listable) && seen.insert(root.resolve(&path)?) {
                 found.push(path);
             }
         }

@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::{DIRECTORIES, Network, files};
-use super::matching::literal_names;
+use super::files::{Network, files};
 use crate::error::Result;
 use crate::host;
 use crate::root::{Root, RootPath};
@@ -35,23 +34,21 @@ pub struct Record {
     pub file: Option<RootPath>,
 }
 
-/// Every interface that `root` can name: those of the running system, those that files name literally, and those whose
-/// name a `.link` file or udev rule gives to a hardware address.
-pub fn links(root: &Root, networks: &[Network]) -> Result<Vec<Link>> {
-    let named = named_addresses(root)?;
+/// Names that files give to hardware addresses.
+pub type Named = BTreeMap<String, [u8; 6]>;
+
+/// Every interface that `root` can name: those of the running system, those that files name literally, and those `named`
+/// by hardware address.
+pub fn links(root: &Root, running: &[String], networks: &[Network], named: &Named) -> Result<Vec<Link>> {
     // The loopback interface is for no pattern.
-    let mut names: BTreeSet<String> = host::link_names(root)?.into_iter().filter(|name| name != "lo").collect();
-    names.extend(networks.iter().flat_map(literal_names));
+    let mut names: BTreeSet<String> = running.iter().filter(|name| *name != "lo").cloned().collect();
+    names.extend(networks.iter().flat_map(|network| network.match_.literal_names()));
     names.extend(named.keys().cloned());
-    names.into_iter().map(|name| link(root, &name, &named)).collect()
+    names.into_iter().map(|name| link(root, &name, named)).collect()
 }
 
 /// What `root` knows of the interface `name`.
-pub fn link_named(root: &Root, name: &str) -> Result<Link> {
-    link(root, name, &named_addresses(root)?)
-}
-
-fn link(root: &Root, name: &str, named: &BTreeMap<String, [u8; 6]>) -> Result<Link> {
+pub fn link(root: &Root, name: &str, named: &Named) -> Result<Link> {
     let Some(known) = host::link(root, name)? else {
         let kind = kind_by_name(name).map(str::to_owned);
         return Ok(Link { name: name.to_owned(), mac: named.get(name).copied(), kind, record: None });
@@ -104,17 +101,18 @@ fn kind_by_name(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Names that `.link` files (systemd.link(5)) and old udev rules give to hardware addresses.
-fn named_addresses(root: &Root) -> Result<BTreeMap<String, [u8; 6]>> {
+/// Names that `.link` files in `directories` (systemd.link(5)) and old udev rules give to hardware addresses.
+pub fn named_addresses(root: &Root, directories: &[RootPath]) -> Result<Named> {
     let mut named = BTreeMap::new();
-    for path in files(root, &DIRECTORIES.map(RootPath::from), b".link")?.into_values() {
+    for path in files(root, directories, b".link")?.into_values() {
         if !root.is_file(&path)? {
             continue;
         }
         let ini = Ini::parse(&Text::new(root.read(&path)?.unwrap_or_default()), Dialect::SYSTEMD);
         let value = |section: &str, keys: &[&str]| {
-            let sections = ini.sections().into_iter().filter(|found| found.name == section.as_bytes());
-            let mut items = sections.flat_map(|section| ini.at(section.items)).filter_map(|item| item.assignment());
+            let sections = ini.sections.iter().filter(|found| found.name == section.as_bytes());
+            let mut items =
+                sections.flat_map(|section| ini.at(section.items.clone())).filter_map(|item| item.assignment());
             let found = items.rfind(|(key, _)| keys.iter().any(|wanted| *key == wanted.as_bytes()));
             found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
         };

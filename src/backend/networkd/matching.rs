@@ -36,11 +36,11 @@ pub enum Choice<'a> {
 }
 
 /// Picks the file for `link` out of `networks`, which are sorted.
-pub fn choose<'a>(networks: &'a [Network], link: &Link, release: Release) -> Choice<'a> {
+pub fn choose<'a>(networks: &'a [Network], link: &Link) -> Choice<'a> {
     let mut candidates = Vec::new();
     let mut refused = None;
     for network in networks {
-        let verdict = verdict(network, link, release);
+        let verdict = verdict(network, link);
         if verdict == Verdict::No {
             continue;
         }
@@ -87,18 +87,10 @@ fn recorded<'a>(networks: &'a [Network], link: &Link) -> Option<&'a Network> {
     networks.iter().find(is_it)
 }
 
-/// The interface names that the file gives without a wildcard or negation.
-pub fn literal_names(network: &Network) -> Vec<String> {
-    let match_ = Match::of(network, Release::default());
-    let literal = |word: &&String| !word.contains(['*', '?', '[', '\\']) && !word.starts_with('!');
-    match_.names.iter().filter(literal).cloned().collect()
-}
-
 /// What the file matches, in its own words, for an interface whose name cannot be told.
 pub fn pattern(network: &Network) -> String {
-    let match_ = Match::of(network, Release::default());
-    if !match_.names.is_empty() {
-        return match_.names.join(" ");
+    if !network.match_.names.is_empty() {
+        return network.match_.names.join(" ");
     }
     let text = |(key, value): (&[u8], &[u8])| [key, b"=", value].concat();
     let first = network.assignments(b"Match").find(|(_, value)| !value.is_empty()).map(text);
@@ -106,8 +98,8 @@ pub fn pattern(network: &Network) -> String {
 }
 
 /// How the `[Match]` of `network` fits `link`.
-pub fn verdict(network: &Network, link: &Link, release: Release) -> Verdict {
-    let match_ = Match::of(network, release);
+pub fn verdict(network: &Network, link: &Link) -> Verdict {
+    let match_ = &network.match_;
     if match_.is_empty() {
         return Verdict::No;
     }
@@ -129,8 +121,8 @@ pub fn verdict(network: &Network, link: &Link, release: Release) -> Verdict {
 }
 
 /// The `[Match]` of a file and its drop-ins. Keys that networkd does not know are skipped, as it does.
-#[derive(Debug, Default)]
-struct Match {
+#[derive(Debug, Clone, Default)]
+pub struct Match {
     names: Vec<String>,
     /// Whether an invalid name makes this release match every interface.
     unsure_names: bool,
@@ -142,10 +134,11 @@ struct Match {
 }
 
 impl Match {
-    fn of(network: &Network, release: Release) -> Match {
+    /// Reads the assignments of all `[Match]` sections, as `release` does.
+    pub fn of<'a>(assignments: impl Iterator<Item = (&'a [u8], &'a [u8])>, release: Release) -> Match {
         let mut found = Match::default();
-        let mut macs: BTreeMap<&[u8], BTreeSet<[u8; 6]>> = BTreeMap::new();
-        for (key, value) in network.assignments(b"Match") {
+        let mut macs: BTreeMap<&'a [u8], BTreeSet<[u8; 6]>> = BTreeMap::new();
+        for (key, value) in assignments {
             match key {
                 b"Name" => {
                     let count = found.names.len();
@@ -174,6 +167,12 @@ impl Match {
         }
         found.macs = macs.into_values().collect();
         found
+    }
+
+    /// The interface names that it gives without a wildcard or negation.
+    pub fn literal_names(&self) -> Vec<String> {
+        let literal = |word: &&String| !word.contains(['*', '?', '[', '\\']) && !word.starts_with('!');
+        self.names.iter().filter(literal).cloned().collect()
     }
 
     fn is_empty(&self) -> bool {
@@ -258,7 +257,10 @@ mod tests {
         let text = Text::new(text);
         let ini = Ini::parse(&text, Dialect::SYSTEMD);
         let fragment = super::super::files::Fragment { path: path.clone(), target: path, text, ini };
-        Network { name: name.into(), fragments: vec![fragment], refused: None }
+        let mut network =
+            Network { name: name.into(), fragments: vec![fragment], match_: Match::default(), refused: None };
+        network.match_ = Match::of(network.assignments(b"Match"), Release::default());
+        network
     }
 
     fn eth0() -> Link {
@@ -299,7 +301,7 @@ mod tests {
             ("Name=eth0\nHost=nowhere\nHost=", Yes),
             ("Type=\"ether\"", Perhaps),
         ] {
-            let found = verdict(&network("x.network", &format!("[Match]\n{match_}\n")), &eth0(), Release::default());
+            let found = verdict(&network("x.network", &format!("[Match]\n{match_}\n")), &eth0());
             assert_eq!(found, expected, "{match_}");
         }
     }
@@ -309,7 +311,7 @@ mod tests {
         let unknown = Link { name: "eth0".into(), ..Link::default() };
         for match_ in ["MACAddress=02:00:00:aa:bb:cc", "Type=ether", "Name=eth0\nType=ether"] {
             let network = network("x.network", &format!("[Match]\n{match_}\n"));
-            assert_eq!(verdict(&network, &unknown, Release::default()), Verdict::Perhaps, "{match_}");
+            assert_eq!(verdict(&network, &unknown), Verdict::Perhaps, "{match_}");
         }
     }
 
@@ -327,7 +329,7 @@ mod tests {
     fn the_first_that_fits_counts_and_doubt_is_kept() {
         let sure = |name| network(name, "[Match]\nName=eth0\n");
         let doubtful = |name| network(name, "[Match]\nDriver=igb\n");
-        let choose = |networks: &[Network], link: &Link| named(choose(networks, link, Release::default()));
+        let choose = |networks: &[Network], link: &Link| named(choose(networks, link));
         assert_eq!(choose(&[sure("10"), sure("20")], &eth0()), "10");
         assert_eq!(choose(&[sure("10"), doubtful("20")], &eth0()), "10");
         assert_eq!(choose(&[doubtful("10"), sure("20"), sure("30")], &eth0()), "10|20");
@@ -341,7 +343,7 @@ mod tests {
         let doubtful = |name| network(name, "[Match]\nDriver=igb\n");
         let record = |file: &str| super::super::links::Record { state: "configured".into(), file: Some(file.into()) };
         let link = Link { record: Some(record("/etc/systemd/network/20")), ..eth0() };
-        let choose = |networks: &[Network]| named(choose(networks, &link, Release::default()));
+        let choose = |networks: &[Network]| named(choose(networks, &link));
         assert_eq!(choose(&[doubtful("10"), sure("20")]), "20");
         assert_eq!(choose(&[doubtful("10"), doubtful("20"), sure("30")]), "20");
         assert_eq!(choose(&[sure("10"), sure("20")]), "10|20", "10 was added since the daemon started");

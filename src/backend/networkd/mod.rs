@@ -24,9 +24,9 @@ use crate::plan::Plan;
 use crate::root::Root;
 
 use addresses::{Address, Place, addresses};
-use files::{Network, networks};
-use links::{Link, links};
-use matching::{Choice, Verdict, choose, literal_names, pattern, verdict};
+use files::{Network, Reader, networks};
+use links::{Link, Named, links, named_addresses};
+use matching::{Choice, Verdict, choose, pattern, verdict};
 use release::Release;
 
 /// systemd-networkd.
@@ -60,7 +60,10 @@ impl Backend for Networkd {
 struct Survey {
     release: Release,
     networks: Vec<Network>,
+    named: Named,
     links: Vec<Link>,
+    /// The interface of the default route, if the system runs.
+    route: Option<String>,
     /// Which network is for which interface, in the order of the networks.
     uses: Vec<Use>,
     /// The networks that hold the primary address, as indices.
@@ -78,12 +81,24 @@ struct Use {
 
 impl Survey {
     fn of(root: &Root) -> Result<Survey> {
-        let (release, networks) = (Release::of(root)?, networks(root)?);
-        let links = links(root, &networks)?;
-        let runs = !host::link_names(root)?.is_empty();
-        let uses = uses(&networks, &links, release, runs);
-        let primary = claim::primary_networks(root, &networks, &links, release)?;
-        Ok(Survey { release, networks, links, uses, primary })
+        let (release, reader) = (Release::of(root)?, Reader::of(root)?);
+        let directories = reader.search_path(root)?;
+        let networks = networks(root, &reader, &directories, release)?;
+        let named = named_addresses(root, &directories)?;
+        let running = host::link_names(root)?;
+        let links = links(root, &running, &networks, &named)?;
+        let route = host::default_route_interface(root)?;
+        let uses = uses(&networks, &links, !running.is_empty());
+        let primary = claim::primary_networks(route.as_deref(), &networks, &links);
+        Ok(Survey { release, networks, named, links, route, uses, primary })
+    }
+
+    /// What is known of the interface `name`.
+    fn link(&self, root: &Root, name: &str) -> Result<Link> {
+        match self.links.iter().find(|link| link.name == name) {
+            Some(link) => Ok(link.clone()),
+            None => links::link(root, name, &self.named),
+        }
     }
 
     fn entries_of<'a>(&'a self, using: &'a Use) -> impl Iterator<Item = Entry> + 'a {
@@ -124,11 +139,11 @@ fn entry(network: &Network, using: &Use, address: Address, role: Role) -> Entry 
 }
 
 /// Which network is for which interface. One that is for none is still listed, with the reason.
-fn uses(networks: &[Network], links: &[Link], release: Release, runs: bool) -> Vec<Use> {
+fn uses(networks: &[Network], links: &[Link], runs: bool) -> Vec<Use> {
     let mut uses = Vec::new();
     let mut chosen: Vec<(&Link, Vec<&Network>)> = Vec::new();
     for link in links {
-        let networks = match choose(networks, link, release) {
+        let networks = match choose(networks, link) {
             Choice::Nothing => continue,
             Choice::One(network) | Choice::Refused(network) => vec![network],
             Choice::Several(networks) => networks,
@@ -140,7 +155,7 @@ fn uses(networks: &[Network], links: &[Link], release: Release, runs: bool) -> V
         for (link, candidates) in &chosen {
             let problem = match candidates.iter().find(|candidate| candidate.name == network.name) {
                 Some(_) => None,
-                None if verdict(network, link, release) != Verdict::Yes => continue,
+                None if verdict(network, link) != Verdict::Yes => continue,
                 None => {
                     let rival = candidates.first().map(|rival| rival.path().to_string()).unwrap_or_default();
                     Some(format!("{rival} counts for {} instead", link.name))
@@ -151,7 +166,8 @@ fn uses(networks: &[Network], links: &[Link], release: Release, runs: bool) -> V
             uses.push(Use { network: index, interface: link.name.clone(), problem });
         }
         if uses.len() == before {
-            let problem = (runs && literal_names(network).is_empty()).then(|| "no interface matches it now".to_owned());
+            let problem =
+                (runs && network.match_.literal_names().is_empty()).then(|| "no interface matches it now".to_owned());
             uses.push(Use { network: index, interface: pattern(network), problem });
         }
     }

@@ -100,8 +100,12 @@ impl<'a> Leaving<'a> {
                 return Err(shared(fragment, address, other).into());
             }
         }
+        // Without its malformed line, a file could come into effect as a whole.
+        if let Some(refusal) = network.refused.as_ref().filter(|_| fragment.ini.fault().is_some()) {
+            return Err(refusal.clone().into());
+        }
         if !is_editable(root, fragment)? {
-            if self.gone.iter().any(|address| address.problem.is_none()) {
+            if self.gone.iter().any(|address| address.problem.is_none() || address.waits) {
                 return Err(not_editable(network, fragment).into());
             }
             plan.notes.push(format!("what stands in {} has no effect and stays there", fragment.path));

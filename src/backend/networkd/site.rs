@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::Survey;
-use super::claim::{is_cloud_inits, names_of};
+use super::addresses::Address;
+use super::claim::{is_cloud_inits, names_of, primary_addresses};
 use super::files::{ETC, Fragment, Network};
-use super::links::{Link, link_named};
+use super::links::Link;
 use super::matching::{Choice, choose};
 use super::release::Release;
 use crate::alias::IfName;
@@ -21,9 +22,9 @@ pub const DROPIN: &str = "ipalias.conf";
 
 /// The network that networkd uses for `interface`, fit for an addition, or the reason why there is none.
 pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> Result<&'a Network> {
-    let link = link_named(root, interface.as_str())?;
+    let link = survey.link(root, interface.as_str())?;
     let refuse = |kind, reason: String, hint: &str| Err(Refusal::new(kind, reason, hint).into());
-    let network = match choose(&survey.networks, &link, survey.release) {
+    let network = match choose(&survey.networks, &link) {
         Choice::One(network) => network,
         Choice::Refused(network) => match &network.refused {
             Some(refusal) => return Err(refusal.clone().into()),
@@ -53,9 +54,9 @@ pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> R
         let hint = "find out what configures the interface instead";
         return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&main, 0).into());
     }
-    if let Some(master) = master(root, network, interface)? {
+    if let Some(master) = master(root, survey, network, interface)? {
         let link = Link { name: master.clone(), ..Link::default() };
-        let file = match choose(&survey.networks, &link, survey.release) {
+        let file = match choose(&survey.networks, &link) {
             Choice::One(network) => format!("its addresses belong into {}", network.path()),
             _ => "its addresses belong into the file of that interface".to_owned(),
         };
@@ -75,7 +76,7 @@ pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> R
 }
 
 /// The bridge or bond that `interface` is a port of, if it is one.
-fn master(root: &Root, network: &Network, interface: &IfName) -> Result<Option<String>> {
+fn master(root: &Root, survey: &Survey, network: &Network, interface: &IfName) -> Result<Option<String>> {
     for key in [&b"Bridge"[..], b"Bond", b"BatmanAdvanced"] {
         if let Some(name) = network.values(b"Network", key).last().filter(|name| !name.is_empty()) {
             return Ok(Some(String::from_utf8_lossy(name).into_owned()));
@@ -83,7 +84,7 @@ fn master(root: &Root, network: &Network, interface: &IfName) -> Result<Option<S
     }
     let Some(master) = host::link(root, interface.as_str())?.and_then(|link| link.master) else { return Ok(None) };
     // A VRF is a master, too, but its ports keep their addresses.
-    let kind = link_named(root, &master)?.kind;
+    let kind = survey.link(root, &master)?.kind;
     Ok(matches!(kind.as_deref(), Some("bridge" | "bond")).then_some(master))
 }
 
@@ -95,25 +96,32 @@ pub enum Site<'a> {
     New(RootPath),
 }
 
-/// The file that takes new sections of `network`.
-pub fn site<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Site<'a>> {
+/// The file that takes new sections of `network`, whose addresses are `found`: the administrator's own, or a drop-in. It
+/// must not come before a drop-in that takes earlier addresses back or that holds the primary address.
+pub fn site<'a>(root: &Root, network: &'a Network, release: Release, found: &[Address]) -> Result<Site<'a>> {
     let etc = root.resolve(&ETC.into())?;
     let is_own = |fragment: &&Fragment| fragment.target.is_under(&etc);
-    // Nothing before the last empty Address= counts.
-    if let Some(resetting) = network.fragments.iter().skip(1).rfind(|fragment| release.resets() && resets(fragment)) {
-        return Some(resetting).filter(is_own).map(Site::Fragment).ok_or_else(|| {
-            let reason = "an empty Address= in this drop-in takes back every address before it";
-            Refusal::new(Kind::ManagedElsewhere, reason, "remove that line").at(&resetting.path, 0).into()
-        });
-    }
-    if let Some(main) = network.fragments.first().filter(is_own) {
-        if !is_cloud_inits(network) {
-            return Ok(Site::Fragment(main));
+    let resetting = network.fragments.iter().rposition(|fragment| release.resets() && resets(fragment));
+    let primary = primary_addresses(network, found).into_iter().filter_map(|index| found.get(index));
+    let first = primary.map(|address| address.fragment).chain(resetting).max().unwrap_or_default();
+    if let Some(fragment) = network.fragments.get(first).filter(is_own) {
+        if first > 0 || !is_cloud_inits(network) {
+            return Ok(Site::Fragment(fragment));
         }
     }
-    dropin(root, network, release)
+    let dropin = dropin(root, network, release)?;
+    let name = |fragment: &Fragment| if first == 0 { Vec::new() } else { fragment.path.name().to_vec() };
+    match network.fragments.get(first).filter(|fragment| name(fragment).as_slice() >= DROPIN.as_bytes()) {
+        None => Ok(dropin),
+        Some(before) => {
+            let reason = format!("a drop-in called {DROPIN} would come before this one, which must come first");
+            let hint = format!("copy it to {ETC} under the same name, or give it a name that sorts before {DROPIN}");
+            Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&before.path, 0).into())
+        }
+    }
 }
 
+/// The drop-in of ipalias, there already or not.
 fn dropin<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Site<'a>> {
     let main = network.path();
     if !release.has_sound_dropins() {
@@ -140,9 +148,8 @@ fn dropin<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Sit
 }
 
 fn resets(fragment: &Fragment) -> bool {
-    let sections = fragment.ini.sections();
-    let network = sections.into_iter().filter(|section| section.name == b"Network");
+    let network = fragment.ini.sections.iter().filter(|section| section.name == b"Network");
     let mut assignments =
-        network.flat_map(|section| fragment.ini.at(section.items)).filter_map(|item| item.assignment());
+        network.flat_map(|section| fragment.ini.at(section.items.clone())).filter_map(|item| item.assignment());
     assignments.any(|(key, value)| key == b"Address" && value.is_empty())
 }
