@@ -104,7 +104,7 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
     }
     let unfinished = store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false);
     let seen = store.as_ref().map(Store::numbers).transpose()?.unwrap_or_default();
-    let early = if unfinished { None } else { Some(propose()?) };
+    let early = if unfinished { None } else { undisturbed(propose())? };
     let idle =
         |proposal: &Proposal| proposal.is_nothing() || session.apply() == Apply::None && proposal.plan.leaves_files();
     if let Some(proposal) = early.as_ref().filter(|proposal| idle(proposal)) {
@@ -112,6 +112,9 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
         return Ok(Exit::Done);
     }
     require_root(session)?;
+    if let Some(proposal) = &early {
+        transaction::may_write(&session.root, &proposal.plan)?;
+    }
     let signals = Signals::catch()?;
     let store = Store::create(&session.root)?;
     let _lock = store.lock()?;
@@ -132,6 +135,17 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
     report.operation = execute(session, &store, &proposal, &mut report.notes)?;
     ui.report(&report);
     Ok(Exit::Done)
+}
+
+/// A plan made without the lock; nothing if another run's files came in between, so that it has to be made again.
+fn undisturbed(proposal: Result<Proposal>) -> Result<Option<Proposal>> {
+    match proposal {
+        Ok(proposal) => Ok(Some(proposal)),
+        Err(error) => match error.downcast_ref::<Refusal>().map(|refusal| refusal.kind) {
+            Some(Kind::Unproven | Kind::ChangedSince) => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Takes back what a killed run left, before anything else.

@@ -19,7 +19,6 @@ use crate::error::{Kind, Refusal, Result};
 use crate::journal::{self, FileRecord, Metadata, Operation, Store, digest};
 use crate::plan::{Backup, Change, Plan};
 use crate::root::{self, Root, RootPath};
-use preflight::preflight;
 use replace::{Staged, metadata_of, new_file_metadata, remove_temp, stage, temp_name, write_temp};
 
 /// An operation in flight: written or about to be, not yet committed.
@@ -54,7 +53,8 @@ impl<'a> Transaction<'a> {
         let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.before != change.after).collect();
         let mut wanted = Vec::new();
         for change in &changes {
-            preflight(root, change)?;
+            preflight::may_replace(root, change)?;
+            preflight::unchanged(root, change)?;
             let own = metadata_of(root, &change.path)?;
             operation.files.push(FileRecord::new(
                 &change.path,
@@ -205,6 +205,14 @@ impl<'a> Transaction<'a> {
     pub fn undo(self) -> Result<Vec<RootPath>> {
         put_back(self.root, self.store, &self.operation)
     }
+}
+
+/// Refuses a plan that would write where nobody may, before so much as the store is created.
+pub fn may_write(root: &Root, plan: &Plan) -> Result<()> {
+    plan.changes
+        .iter()
+        .filter(|change| change.before != change.after)
+        .try_for_each(|change| preflight::may_replace(root, change))
 }
 
 /// Takes back what an interrupted run left: restores its files, removes its temporary files. Needs the lock.

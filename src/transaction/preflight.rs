@@ -10,8 +10,19 @@ use crate::root::{Root, RootPath};
 /// Trees that belong to the system's packages or to the running kernel, never to the administrator.
 const NOT_OURS: &[&str] = &["/run", "/proc", "/sys", "/dev", "/usr", "/nix/store"];
 
+/// Refuses a change whose file is no longer what the plan was made from.
+pub(super) fn unchanged(root: &Root, change: &Change) -> Result<()> {
+    let place = root.walk(&change.path, false)?;
+    let moved = place.path != change.path || root.link_target(&change.path)?.is_some();
+    if moved || root.read(&change.path)? != change.before {
+        let refusal = Refusal::new(Kind::ChangedSince, "the file changed while the plan was made", "try again");
+        return Err(refusal.at(&change.path, 0).into());
+    }
+    Ok(())
+}
+
 /// Refuses what cannot or must not be replaced, before anything is written.
-pub(super) fn preflight(root: &Root, change: &Change) -> Result<()> {
+pub(super) fn may_replace(root: &Root, change: &Change) -> Result<()> {
     let refuse = |kind, reason: String, hint: &str| -> Result<()> {
         Err(Refusal::new(kind, reason, hint).at(&change.path, 0).into())
     };
@@ -20,12 +31,6 @@ pub(super) fn preflight(root: &Root, change: &Change) -> Result<()> {
         return refuse(Kind::ManagedElsewhere, format!("files below {tree} are not the administrator's"), hint);
     }
     let place = root.walk(&change.path, false)?;
-    if place.path != change.path || root.link_target(&change.path)?.is_some() {
-        return refuse(Kind::ChangedSince, "the path changed while the plan was made".to_owned(), "try again");
-    }
-    if root.read(&change.path)? != change.before {
-        return refuse(Kind::ChangedSince, "the file changed while the plan was made".to_owned(), "try again");
-    }
     if root.is_live() {
         owned_way(root, &change.path)?;
     }
