@@ -42,6 +42,8 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
         }
         Goal::Gone(gone) => {
             gone.iter().for_each(|entry| balance.count(entry, 1));
+            // What goes may have been what kept another from being effective: a line that breaks its stanza.
+            old.iter().filter(|entry| !entry.is_effective()).for_each(|entry| balance.may_appear(entry));
             let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
             if let Some(left) = new.iter().find(|entry| gone.contains(&place(entry))) {
                 return Err(unproven(&format!("{} would still be configured", left.address)).into());
@@ -56,21 +58,29 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
 
 /// How often each effective entry is there more (or less) than before: by interface and address, then label and role.
 #[derive(Default)]
-struct Balance(BTreeMap<(String, IpNet), Kinds>);
+struct Balance {
+    addresses: BTreeMap<(String, IpNet), Kinds>,
+    idle: BTreeSet<(String, IpAddr)>,
+}
 
 type Kinds = BTreeMap<(Option<String>, Role), i64>;
 
 impl Balance {
     fn count(&mut self, entry: &Entry, by: i64) {
         if entry.is_effective() {
-            let kinds = self.0.entry((entry.interface.clone(), entry.address)).or_default();
+            let kinds = self.addresses.entry((entry.interface.clone(), entry.address)).or_default();
             *kinds.entry((entry.label.clone(), entry.role)).or_default() += by;
         }
     }
 
+    /// Lets `entry`, which had no effect, have one.
+    fn may_appear(&mut self, entry: &Entry) {
+        self.idle.insert((entry.interface.clone(), entry.address.addr()));
+    }
+
     /// Uses up one new entry of `address`, whatever its label; whether there was one.
     fn take(&mut self, interface: &str, address: IpNet) -> bool {
-        let kinds = self.0.get_mut(&(interface.to_owned(), address));
+        let kinds = self.addresses.get_mut(&(interface.to_owned(), address));
         match kinds.and_then(|kinds| kinds.values_mut().find(|count| **count > 0)) {
             Some(count) => {
                 *count -= 1;
@@ -81,15 +91,16 @@ impl Balance {
     }
 
     fn fault(&self) -> Option<String> {
-        let uneven = |((_, address), kinds): (&(String, IpNet), &Kinds)| {
-            let count = kinds.values().find(|count| **count != 0)?;
-            Some(if *count < 0 {
-                format!("{address} would be lost")
-            } else {
-                format!("{address} would appear without being asked for")
-            })
+        let uneven = |(place, kinds): (&(String, IpNet), &Kinds)| {
+            let (interface, address) = place;
+            if kinds.values().any(|count| *count < 0) {
+                return Some(format!("{address} would be lost"));
+            }
+            let more =
+                kinds.values().any(|count| *count > 0) && !self.idle.contains(&(interface.clone(), address.addr()));
+            more.then(|| format!("{address} would appear without being asked for"))
         };
-        self.0.iter().find_map(uneven)
+        self.addresses.iter().find_map(uneven)
     }
 }
 
