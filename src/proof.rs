@@ -42,6 +42,8 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
         }
         Goal::Gone(gone) => {
             gone.iter().for_each(|entry| balance.count(entry, 1));
+            // What goes may have been what kept another from having effect: a line that breaks its stanza.
+            balance.idle = old.iter().filter(|entry| !entry.is_effective()).map(|entry| entry.address.addr()).collect();
             let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
             if let Some(left) = new.iter().find(|entry| entry.is_effective() && gone.contains(&place(entry))) {
                 return Err(unproven(&format!("{} would still be configured", left.address)).into());
@@ -56,21 +58,25 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
 
 /// How often each effective entry is there more (or less) than before: by address, then device, label and role.
 #[derive(Default)]
-struct Balance(BTreeMap<IpNet, Kinds>);
+struct Balance {
+    addresses: BTreeMap<IpNet, Kinds>,
+    /// Addresses that had no effect and may have one afterwards.
+    idle: BTreeSet<IpAddr>,
+}
 
 type Kinds = BTreeMap<(String, Option<String>, Role), i64>;
 
 impl Balance {
     fn count(&mut self, entry: &Entry, by: i64) {
         if entry.is_effective() {
-            let kinds = self.0.entry(entry.address).or_default();
+            let kinds = self.addresses.entry(entry.address).or_default();
             *kinds.entry((entry.interface.clone(), entry.label.clone(), entry.role)).or_default() += by;
         }
     }
 
     /// Uses up one new entry of the alias, whatever its label; whether there was one.
     fn take(&mut self, alias: &Alias) -> bool {
-        let kinds = self.0.get_mut(&alias.address).into_iter().flatten();
+        let kinds = self.addresses.get_mut(&alias.address).into_iter().flatten();
         let mut new = kinds.filter(|((device, ..), count)| **count > 0 && may_be(device, &alias.interface));
         match new.next() {
             Some((_, count)) => {
@@ -83,14 +89,13 @@ impl Balance {
 
     fn fault(&self) -> Option<String> {
         let uneven = |(address, kinds): (&IpNet, &Kinds)| {
-            let count = kinds.values().find(|count| **count != 0)?;
-            Some(if *count < 0 {
-                format!("{address} would be lost")
-            } else {
-                format!("{address} would appear without being asked for")
-            })
+            if kinds.values().any(|count| *count < 0) {
+                return Some(format!("{address} would be lost"));
+            }
+            let more = kinds.values().any(|count| *count > 0) && !self.idle.contains(&address.addr());
+            more.then(|| format!("{address} would appear without being asked for"))
         };
-        self.0.iter().find_map(uneven)
+        self.addresses.iter().find_map(uneven)
     }
 }
 

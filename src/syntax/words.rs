@@ -89,7 +89,7 @@ pub struct WordLines {
 pub fn split(text: &Text, dialect: &Dialect) -> WordLines {
     let mut splitter = Splitter { dialect, seen: Vec::new(), front: None, out: Vec::new() };
     let open = match dialect.joins {
-        Joins::Anywhere => splitter.blanks_around_backslashes(text.bytes()),
+        Joins::Anywhere => splitter.blanks_around_backslashes(text),
         Joins::AtEnd { .. } | Joins::AtEndTrimmed => splitter.line_by_line(text),
     };
     WordLines { lines: splitter.out, open }
@@ -153,7 +153,8 @@ impl Splitter<'_> {
         }
     }
 
-    fn blanks_around_backslashes(&mut self, bytes: &[u8]) -> bool {
+    fn blanks_around_backslashes(&mut self, text: &Text) -> bool {
+        let bytes = text.bytes();
         let (mut first, mut line) = (0, 0);
         let mut at = 0;
         let mut open = false;
@@ -181,7 +182,7 @@ impl Splitter<'_> {
                 at += run;
             }
         }
-        self.finish(first..line + 1);
+        self.finish(first..text.line_count());
         open
     }
 

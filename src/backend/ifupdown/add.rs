@@ -45,7 +45,8 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
     if missing.is_empty() {
         return Ok(plan);
     }
-    if let Some(fault) = tree.faults.iter().find(|fault| fault.effect == Effect::RefusesAll) {
+    let stops = |effect| matches!(effect, Effect::RefusesAll | Effect::UnclearAll);
+    if let Some(fault) = tree.faults.iter().find(|fault| stops(fault.effect)) {
         return Err(fault.refusal().into());
     }
     let devices = Devices::new(tree, &found);
@@ -120,6 +121,7 @@ impl<'p> Planner<'p> {
     fn group(&mut self, interface: &IfName, family: Family, aliases: &[&Alias]) -> Result<()> {
         let base = self.base(interface, family)?;
         let form = self.form(interface, family, base);
+        let form = if form == Form::Line && self.is_inherited(base) { Form::Repeated } else { form };
         self.check_family(interface, family, aliases)?;
         let in_base = form == Form::Line && elsewhere(&base.source).is_none();
         if in_base {
@@ -171,6 +173,11 @@ impl<'p> Planner<'p> {
             let reason = format!("{INTERFACES} has no stanza for {device}");
             return Err(Refusal::new(Kind::Unacceptable, reason, format!("it has stanzas for {known}")).into());
         };
+        if let Some(line) = address::unreadable(base).filter(|_| self.tree.flavour.is_two()) {
+            let hint = "repair the address first: nothing may stand behind it";
+            let refusal = Refusal::new(Kind::Malformed, address::DROPS_ALL, hint);
+            return Err(refusal.at(&base.source.path, line.number()).into());
+        }
         let here = |found: &&Found| {
             let stanza = self.tree.stanzas.get(found.stanza);
             stanza.is_some_and(|stanza| std::ptr::eq(stanza, base)) && matches!(found.origin, Origin::Line(_))
@@ -195,6 +202,7 @@ impl<'p> Planner<'p> {
         let repeated = same().filter(|stanza| !stanza.is_alias() && stanza.method == "static").count() > 1;
         let addresses = |stanza: &Stanza| stanza.options.iter().filter(|option| option.word(0) == b"address").count();
         let lines = same().any(|stanza| addresses(stanza) > 1);
+        let hollow = address::would_lead(base, family);
         match self.tree.flavour {
             Flavour::Old | Flavour::Classic if family == Family::V6 => Form::Repeated,
             // dhclient-script flushes by label: only a label of its own survives a change of the lease.
@@ -203,11 +211,17 @@ impl<'p> Planner<'p> {
             Flavour::BusyBox if aliases && family == Family::V4 => Form::Alias,
             Flavour::BusyBox => Form::Repeated,
             // ifupdown2 takes no address lines in a dhcp stanza.
-            Flavour::Two { .. } if base.is_dynamic() || (repeated && !lines) => Form::Repeated,
+            Flavour::Two { .. } if base.is_dynamic() || hollow || (repeated && !lines) => Form::Repeated,
             Flavour::Two { .. } => Form::Line,
-            Flavour::Ng { .. } if lines && !repeated => Form::Line,
+            Flavour::Ng { .. } if lines && !repeated && !hollow => Form::Line,
             Flavour::Ng { .. } => Form::Repeated,
         }
+    }
+
+    /// Whether other stanzas take their options from `base`, and would take a new address, too.
+    fn is_inherited(&self, base: &Stanza) -> bool {
+        let parents = self.tree.stanzas.iter().filter_map(|stanza| self.tree.stanzas.get(stanza.inherits?));
+        parents.filter(|parent| parent.name == base.name).count() > 0
     }
 
     /// ifupdown 0.6 takes one inet6 stanza for an interface and no more.
@@ -342,8 +356,8 @@ impl<'p> Planner<'p> {
         self.placed.push(Placed { alias: Alias { label, ..alias.clone() }, stanza: own });
     }
 
-    /// ifupdown-ng: whether a netmask of an earlier stanza waits for the next address of this name, so that one written
-    /// now would come too late. Every reader but BusyBox takes a prefix behind the address instead.
+    /// ifupdown-ng: whether a netmask or an address of an earlier stanza of this name still waits for its counterpart, so
+    /// that a netmask written now would go to the wrong one. Every reader but BusyBox takes a prefix behind the address instead.
     fn netmask_goes_astray(&self, target: &Target, name: &str) -> bool {
         self.tree.flavour.is_ng()
             && match target {
@@ -373,7 +387,7 @@ impl<'p> Planner<'p> {
             }
             self.placed.push(Placed { alias: (*alias).clone(), stanza: None });
         }
-        self.edits.insert_lines(&base.source, base.end(), &lines);
+        self.edits.insert_lines(&base.source, base.end(), lines);
         Ok(())
     }
 

@@ -48,6 +48,9 @@ pub(super) struct Found {
     rank: Option<u8>,
 }
 
+/// What one unreadable address does to the others of its stanza.
+pub(super) const DROPS_ALL: &str = "ifupdown2 drops every address of a stanza in which it cannot read one";
+
 /// The options of a stanza that only say how its addresses are set.
 pub(super) fn is_plain_option(option: &[u8]) -> bool {
     const PLAIN: [&[u8]; 11] = [
@@ -131,6 +134,7 @@ impl Collector<'_> {
         let masks = Attached::new(self.tree.flavour, &options);
         let options = Routing::of(&options);
         let lines = lines.into_iter().filter(|(_, _, option)| option.word(0) == b"address");
+        let mut families = HashSet::new();
         for (nth, (place, parent, option)) in lines.enumerate() {
             let Some((ip, own)) = address(option.words.get(1)) else { continue };
             let prefix = match self.tree.flavour {
@@ -142,7 +146,7 @@ impl Collector<'_> {
             };
             let (bits, problem) = match prefix {
                 Ok(bits) => (bits, None),
-                Err(reason) => (own.unwrap_or(alias::host_prefix(ip)), Some(reason)),
+                Err(reason) => (masks.given(nth).or(own).unwrap_or(alias::host_prefix(ip)), Some(reason)),
             };
             let Some(network) = alias::with_prefix(ip, bits) else { continue };
             let label = (stanza.is_alias() && ip.is_ipv4() && self.tree.flavour.labels()).then(|| stanza.name.clone());
@@ -158,21 +162,25 @@ impl Collector<'_> {
                 role: Role::Additional,
                 problem: self.problem.clone().or(problem),
             };
-            let rank = self.rank(&entry, nth, &options, masks.is_deprecated(nth));
+            let first = families.insert(ip.is_ipv4());
+            let rank = self.rank(&entry, first, &options, masks.is_deprecated(nth));
             self.found.push(Found { entry, stanza: self.index, origin, rank });
         }
     }
 
     /// An address with a gateway of its family comes first; then what is more than an additional address, by having a
-    /// network or by being the first in a stanza that does more than set an address.
-    fn rank(&self, entry: &Entry, nth: usize, options: &Routing, deprecated: bool) -> Option<u8> {
+    /// network or by being the first in a stanza of its family that does more than set addresses.
+    fn rank(&self, entry: &Entry, first: bool, options: &Routing, deprecated: bool) -> Option<u8> {
         let host = entry.address.prefix_len() == entry.address.max_prefix_len();
-        if self.stanza.is_alias() || self.device == "lo" || deprecated {
+        let family = if entry.address.addr().is_ipv4() { Family::V4 } else { Family::V6 };
+        if self.stanza.is_alias() || self.device == "lo" {
             None
         } else if options.has_gateway(entry.address.addr()) {
             Some(0)
+        } else if deprecated {
+            None
         } else {
-            Some(1).filter(|_| !host || (nth == 0 && !options.plain))
+            Some(1).filter(|_| !host || (first && self.stanza.family == family && !options.plain))
         }
     }
 
@@ -228,6 +236,24 @@ impl Collector<'_> {
         };
         self.found.push(Found { entry, stanza: self.index, origin, rank });
     }
+}
+
+/// Whether an address of `family` put into `stanza` would look like its primary: as its only one, or as the only one of
+/// the family that the stanza, or a gateway in it, is for.
+pub(super) fn would_lead(stanza: &Stanza, family: Family) -> bool {
+    let ips = |keyword: &'static [u8]| {
+        let lines = stanza.options.iter().filter(move |option| option.word(0) == keyword);
+        lines.map(|line| address(line.words.get(1)).map(|(ip, _)| ip))
+    };
+    let same = |ip: IpAddr| ip.is_ipv4() == (family == Family::V4);
+    let leads_family = stanza.family == family || ips(b"gateway").any(|ip| ip.is_none_or(same));
+    !ips(b"address").any(|ip| ip.is_some_and(same)) && (leads_family || !ips(b"address").any(|ip| ip.is_some()))
+}
+
+/// The first `address` line of a stanza that cannot be read as one address.
+pub(super) fn unreadable(stanza: &Stanza) -> Option<&WordLine> {
+    let mut lines = stanza.options.iter().filter(|option| option.word(0) == b"address");
+    lines.find(|option| option.words.len() > 2 || address(option.words.get(1)).is_none())
 }
 
 /// The stanzas that `stanza` inherits from, the nearest first, as indexes.
@@ -293,14 +319,19 @@ impl<'o> Attached<'o> {
         self.at(&self.lifetimes, nth).is_some_and(|lifetime| lifetime.word(1) == b"0")
     }
 
+    /// The prefix length of the mask for the address at `nth`.
+    fn given(&self, nth: usize) -> Option<u8> {
+        hook::prefix(std::str::from_utf8(self.at(&self.masks, nth)?.word(1)).ok()?)
+    }
+
     /// The prefix length that the reader gives the address at `nth`, or why it will not set it.
     fn prefix(&self, stanza: &Stanza, nth: usize, ip: IpAddr, own: Option<u8>, words: usize) -> Result<u8, String> {
         let mask = self.at(&self.masks, nth);
-        let given = mask.and_then(|mask| std::str::from_utf8(mask.word(1)).ok()).and_then(hook::prefix);
+        let given = self.given(nth);
         let in_bits = mask.is_some_and(|mask| !mask.word(1).contains(&b'.'));
         match self.flavour {
             Flavour::Two { .. } if self.unreadable => {
-                return Err("ifupdown2 drops every address of a stanza in which it cannot read one".to_owned());
+                return Err(DROPS_ALL.to_owned());
             }
             Flavour::Two { .. } if matches!(stanza.method.as_str(), "dhcp" | "ppp") => {
                 return Err(format!("ifupdown2 takes no address line in a {} stanza", stanza.method));
@@ -349,6 +380,15 @@ fn attach<'o>(attributes: &mut Vec<Option<&'o WordLine>>, flavour: Flavour, addr
     }
 }
 
+/// Whether an option does nothing but set or take away addresses.
+fn sets_addresses(option: &WordLine) -> bool {
+    let word = option.word(0);
+    let hook = || hook::parse(option.words_from(1), "").deeds;
+    is_plain_option(word)
+        || word == b"addresses"
+        || ((hook::runs_up(word) || hook::runs_down(word)) && !hook().contains(&Deed::Other))
+}
+
 /// What the options of a stanza say about routes.
 struct Routing {
     gateways: Vec<Option<IpAddr>>,
@@ -361,7 +401,7 @@ impl Routing {
         let gateways = options.iter().filter(|option| option.word(0) == b"gateway");
         Routing {
             gateways: gateways.map(|option| Some(address(option.words.get(1))?.0)).collect(),
-            plain: options.iter().all(|option| is_plain_option(option.word(0))),
+            plain: options.iter().all(|option| sets_addresses(option)),
         }
     }
 

@@ -89,6 +89,7 @@ fn warnings(tree: &Tree, devices: &Devices<'_>, interface: &str) -> Vec<String> 
             Effect::RefusesAll => "refuses all files",
             Effect::RefusesFile => "drops the rest of the file",
             Effect::Unclear => "reads it, but it cannot be edited",
+            Effect::UnclearAll => "reads it, but nothing can be added",
         };
         let name = tree.flavour.name();
         warnings.push(format!("{}:{}: {}; {name} {what}", fault.path, fault.line, fault.reason));

@@ -25,6 +25,8 @@ struct FileEdit {
     /// The file; nothing for one that is created.
     source: Option<Arc<Source>>,
     splices: Vec<Splice>,
+    /// Lines put in, by the index of the line that follows.
+    inserted: BTreeMap<usize, Vec<String>>,
     /// Blocks of lines that are appended, each behind a blank line.
     blocks: Vec<Vec<String>>,
     /// Whole lines that go, as indexes; whether they are paragraphs of their own, with the blank line before them.
@@ -54,20 +56,9 @@ impl Edits {
         self.files.entry(path.clone()).or_default().blocks.push(block);
     }
 
-    /// Puts lines in behind the line before index `line`.
-    pub(super) fn insert_lines(&mut self, source: &Arc<Source>, line: usize, lines: &[String]) {
-        let text = &source.text;
-        let eol = text.eol();
-        let at = text.line(line).map_or(text.bytes().len(), |line| line.start);
-        let mut with = String::new();
-        if at == text.bytes().len() && text.ends_open() {
-            with.push_str(eol);
-        }
-        for line in lines {
-            with.push_str(line);
-            with.push_str(eol);
-        }
-        self.file(source).splices.push(Splice::insert(at, with));
+    /// Puts lines in before the line at index `line`.
+    pub(super) fn insert_lines(&mut self, source: &Arc<Source>, line: usize, lines: Vec<String>) {
+        self.file(source).inserted.entry(line).or_default().extend(lines);
     }
 
     /// Takes whole lines out.
@@ -95,8 +86,14 @@ impl Edits {
             let text = edit.source.as_ref().map_or(&empty, |source| &source.text);
             let mut splices = edit.splices;
             splices.extend(runs(edit.gone).into_iter().map(|(lines, paragraph)| delete(text, lines, paragraph)));
+            splices.extend(edit.inserted.iter().map(|(line, lines)| insert(text, *line, lines)));
             if !edit.blocks.is_empty() {
-                splices.push(text.append_block(edit.blocks.join(&String::new())));
+                let mut block = text.append_block(edit.blocks.join(&String::new()));
+                // Lines put in at the end have closed the last line already.
+                if text.ends_open() && edit.inserted.contains_key(&text.line_count()) {
+                    block.with.drain(..text.eol().len());
+                }
+                splices.push(block);
             }
             let after = text.apply(splices)?;
             let before = edit.source.as_ref().map(|source| source.text.bytes().to_vec());
@@ -120,6 +117,14 @@ fn runs(gone: BTreeMap<usize, (usize, bool)>) -> Vec<(Range<usize>, bool)> {
         }
     }
     runs
+}
+
+fn insert(text: &Text, line: usize, lines: &[String]) -> Splice {
+    let eol = text.eol();
+    let at = text.line(line).map_or(text.bytes().len(), |line| line.start);
+    let close = if at == text.bytes().len() && text.ends_open() { eol } else { "" };
+    let lines: String = lines.iter().flat_map(|line| [line.as_str(), eol]).collect();
+    Splice::insert(at, [close, lines.as_str()].concat())
 }
 
 fn delete(text: &Text, lines: Range<usize>, paragraph: bool) -> Splice {

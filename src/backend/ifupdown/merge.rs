@@ -42,10 +42,11 @@ impl Merge {
         self.current = Some(name.to_owned());
     }
 
-    /// The end of a file; returns the names that have netmasks waiting for the next address.
+    /// The end of a file; returns the names whose next netmask or address would not be settled with its own stanza.
     pub(super) fn end_of_file(&mut self) -> HashSet<String> {
         self.settle();
-        let left = self.waiting.iter().filter(|(_, waiting)| !waiting.netmasks.is_empty());
+        let left =
+            self.waiting.iter().filter(|(_, waiting)| !waiting.netmasks.is_empty() || !waiting.addresses.is_empty());
         left.map(|(name, _)| name.clone()).collect()
     }
 

@@ -67,6 +67,8 @@ enum Current {
     Mapping,
     /// ifupdown-ng: an `auto` line names the interface that options belong to.
     Named(String),
+    /// ifupdown-ng: behind an include and in an included file, options belong to the interface before.
+    Adrift(String),
 }
 
 struct Reader<'r> {
@@ -146,14 +148,14 @@ impl Reader<'_> {
     /// the stanza before.
     fn outside(&self) -> Current {
         let current = self.merge.current().filter(|_| self.flavour.is_ng());
-        current.map_or(Current::Nothing, |name| Current::Named(name.to_owned()))
+        current.map_or(Current::Nothing, |name| Current::Adrift(name.to_owned()))
     }
 
     fn fault(&mut self, source: &Source, line: usize, reason: &str, hint: &'static str, effect: Effect) {
         if source.unread.is_some() {
             return;
         }
-        if effect != Effect::Unclear {
+        if matches!(effect, Effect::RefusesAll | Effect::RefusesFile) {
             // What follows is still read, to be listed, but the first fault is the one to repair.
             if self.refused.is_some() {
                 return;
@@ -227,6 +229,10 @@ impl Reader<'_> {
             Keyword::Other if line.words.len() == 1 => Ok(current),
             Keyword::Other => Ok(Current::Nothing),
             Keyword::Option => {
+                if matches!(current, Current::Adrift(_)) {
+                    let reason = "this option belongs to whatever interface the file read before ends with";
+                    self.fault(source, number, reason, "put it below its iface line", Effect::UnclearAll);
+                }
                 self.unread_include(source, &line, depth)?;
                 self.option(source, line, current)
             }
@@ -240,7 +246,8 @@ impl Reader<'_> {
     fn iface(&mut self, source: &Arc<Source>, line: WordLine, current: Current, template: bool) -> Current {
         let Some(name) = line.words.get(1).map(words::Word::name) else { return current };
         let family = family(line.word(2));
-        let inherits = inherits(&line);
+        // ifupdown2 knows no `inherits`.
+        let inherits = inherits(&line).filter(|_| !self.flavour.is_two());
         let mut method = String::from_utf8_lossy(line.word(3)).into_owned();
         if inherits.is_some_and(|at| at <= 3) {
             method.clear();
@@ -371,7 +378,7 @@ impl Reader<'_> {
         let strict = self.flavour.is_strict();
         let at = match current {
             Current::Stanza(at) => at,
-            Current::Named(name) => {
+            Current::Named(name) | Current::Adrift(name) => {
                 // The options that follow `auto NAME` are its stanza, without an `iface` line.
                 let begun = self.push(Stanza {
                     source: Arc::clone(source),
@@ -382,7 +389,7 @@ impl Reader<'_> {
                     inherits: None,
                     template: false,
                     options: Vec::new(),
-                    refused: None,
+                    refused: self.refused.clone(),
                 });
                 let Current::Stanza(at) = begun else { return Ok(begun) };
                 at
@@ -391,15 +398,7 @@ impl Reader<'_> {
             _ if strict => return Err("misplaced option: it belongs to no iface stanza".to_owned()),
             other => return Ok(other),
         };
-        if strict && line.words.len() == 1 {
-            return Err("an option without a value".to_owned());
-        }
-        let repeatable = matches!(line.word(0), b"up" | b"post-up" | b"pre-up" | b"down" | b"pre-down" | b"post-down");
-        let once = !repeatable && matches!(self.flavour, Flavour::Old | Flavour::BusyBox);
-        if once && !self.options.insert(line.word(0).to_vec()) {
-            let option = String::from_utf8_lossy(line.word(0)).into_owned();
-            return Err(format!("a second {option} in one stanza, which {} refuses", self.flavour.name()));
-        }
+        let fault = self.option_fault(&line);
         let inherits = self.flavour.is_ng() && line.word(0) == b"inherit";
         let inherits = if inherits { self.parent(&line, 0) } else { None };
         if let Some(stanza) = self.tree.stanzas.get_mut(at) {
@@ -415,7 +414,19 @@ impl Reader<'_> {
             }
             stanza.options.push(line);
         }
-        Ok(Current::Stanza(at))
+        fault.map_or(Ok(Current::Stanza(at)), Err)
+    }
+
+    /// What the reader finds wrong with an option inside a stanza.
+    fn option_fault(&mut self, line: &WordLine) -> Option<String> {
+        if self.flavour.is_strict() && line.words.len() == 1 {
+            return Some("an option without a value".to_owned());
+        }
+        let repeatable = hook::runs_up(line.word(0)) || hook::runs_down(line.word(0));
+        let once = !repeatable && matches!(self.flavour, Flavour::Old | Flavour::BusyBox);
+        let second = once && !self.options.insert(line.word(0).to_vec());
+        let option = String::from_utf8_lossy(line.word(0)).into_owned();
+        second.then(|| format!("a second {option} in one stanza, which {} refuses", self.flavour.name()))
     }
 
     /// Follows an include line.

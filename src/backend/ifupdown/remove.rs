@@ -21,6 +21,7 @@ use super::edit::{self, Edits};
 use super::hook::{self, Deed, Hook};
 use super::owner;
 use super::primary::Devices;
+use super::reader;
 use super::stanza::{Stanza, Start, Tree};
 
 /// Plans the removal of `gone`, which are entries of `tree`.
@@ -55,7 +56,27 @@ pub(super) fn plan(root: &Root, tree: &Tree, gone: &[Entry]) -> Result<Plan> {
     remover.take_out_names(&names);
     plan.changes = remover.edits.changes(tree)?;
     plan.checks = edit::checks(tree.flavour, &plan.changes);
+    if !tree.flavour.is_strict() {
+        check_netmasks(root, tree, &found, gone, &plan)?;
+    }
     Ok(plan)
+}
+
+/// Without a line, a netmask may go to an address that it was not written for: ifupdown-ng merges stanzas (see `merge`),
+/// ifupdown2 counts lines.
+fn check_netmasks(root: &Root, tree: &Tree, found: &[Found], gone: &[Entry], plan: &Plan) -> Result<()> {
+    let Some(after) = reader::read(&plan.overlay(root), tree.flavour)? else { return Ok(()) };
+    let going: HashSet<(&str, IpNet)> = gone.iter().map(|entry| (entry.interface.as_str(), entry.address)).collect();
+    let key = |found: &Found| (found.entry.interface.clone(), found.entry.address);
+    let stays = |found: &&Found| !going.contains(&(found.entry.interface.as_str(), found.entry.address));
+    let mut left: Vec<_> = found.iter().filter(stays).map(key).collect();
+    let mut now: Vec<_> = address::find(&after).iter().map(key).collect();
+    left.sort();
+    now.sort();
+    let Some(first) = gone.first().filter(|_| left != now) else { return Ok(()) };
+    let reason = format!("without it {} would give other addresses another netmask", tree.flavour.name());
+    let hint = "write the prefix behind each address of the interface first, as in: address 203.0.113.5/32";
+    Err(Refusal::new(Kind::Malformed, reason, hint).at(&first.path, first.line).into())
 }
 
 /// The alias that an entry is on the running system.
@@ -135,35 +156,25 @@ impl<'r> Remover<'r> {
             let entry = &inherited.entry;
             return Err(Refusal::new(Kind::Malformed, reason, hint).at(&entry.path, entry.line).into());
         }
-        let option_of = |origin| match origin {
-            Origin::Line(at) | Origin::Hook(at) | Origin::Listed { option: at, .. } => Some(at),
-            Origin::Inherited => None,
-        };
-        let addresses: HashSet<_> = gone.iter().map(|found| found.entry.address.addr()).collect();
-        let labels: HashSet<&str> = gone.iter().filter_map(|found| found.entry.label.as_deref()).collect();
-        let mut lines: BTreeSet<usize> = gone
-            .iter()
-            .filter(|f| !matches!(f.origin, Origin::Listed { .. }))
-            .filter_map(|f| option_of(f.origin))
-            .collect();
-        self.hooks(stanza, gone, &addresses, &labels, &mut lines)?;
-        let address_lines = |lines: &BTreeSet<usize>, kept: bool| {
-            let all = stanza.options.iter().enumerate().filter(|(_, option)| option.word(0) == b"address");
-            all.filter(|(at, _)| lines.contains(at) != kept).count()
-        };
-        let takes_lines = address_lines(&lines, false) > 0;
-        if takes_lines && address_lines(&lines, true) == 0 && self.goes_whole(stanza, &lines) {
-            if let Some(option) = lost(stanza, &lines) {
-                let word = String::from_utf8_lossy(option.word(0)).into_owned();
-                let reason = format!("the stanza of {} would go with its {word} line", stanza.name);
-                let hint = format!("move or remove the {word} line first");
-                let refusal = Refusal::new(Kind::Malformed, reason, hint);
-                return Err(refusal.at(&stanza.source.path, option.number()).into());
+        let mut lines: BTreeSet<usize> = BTreeSet::new();
+        for found in gone {
+            if let Origin::Line(at) | Origin::Hook(at) = found.origin {
+                lines.insert(at);
             }
-            self.whole.insert(index);
-            self.edits.delete_lines(&stanza.source, stanza.head.lines.start..stanza.end(), true);
-            return Ok(());
         }
+        let takes_lines = gone.iter().any(|found| matches!(found.origin, Origin::Line(_)));
+        let is_address = |(at, option): (usize, &WordLine)| (option.word(0) == b"address").then_some(at);
+        let mut addresses = stanza.options.iter().enumerate().filter_map(is_address);
+        if takes_lines && addresses.all(|at| lines.contains(&at)) && can_go(stanza) {
+            let with_hooks = self.with_hooks(stanza, &lines, gone.iter().copied())?;
+            if self.goes_whole(stanza, &with_hooks)? {
+                self.whole.insert(index);
+                self.edits.delete_lines(&stanza.source, stanza.head.lines.start..stanza.end(), true);
+                return Ok(());
+            }
+        }
+        let hooks = gone.iter().copied().filter(|found| matches!(found.origin, Origin::Hook(_)));
+        let mut lines = self.with_hooks(stanza, &lines, hooks)?;
         if takes_lines {
             self.attributes(stanza, &mut lines);
         }
@@ -177,53 +188,60 @@ impl<'r> Remover<'r> {
     }
 
     /// Whether a stanza that loses its last address goes as a whole: where its reader could not do with less, or where
-    /// it was there for the address alone.
-    fn goes_whole(&self, stanza: &Stanza, lines: &BTreeSet<usize>) -> bool {
-        if self.tree.flavour.is_strict() {
-            return matches!(stanza.method.as_str(), "static" | "tunnel" | "v4tunnel");
+    /// it was there for the address alone. Refused if `lines` and what only sets addresses are not all of it.
+    fn goes_whole(&self, stanza: &Stanza, lines: &BTreeSet<usize>) -> Result<bool> {
+        let mut options = stanza.options.iter().enumerate();
+        let lost = options.find(|(at, option)| !lines.contains(at) && !address::is_plain_option(option.word(0)));
+        let others = || self.stanzas_of.get(stanza.name.as_str()).is_some_and(|count| *count > 1);
+        match lost {
+            None => Ok(self.tree.flavour.is_strict() || stanza.is_alias() || others()),
+            Some((_, option)) if self.tree.flavour.is_strict() => {
+                let word = String::from_utf8_lossy(option.word(0)).into_owned();
+                let reason = format!("the stanza of {} would go with its {word} line", stanza.name);
+                let hint = format!("move or remove the {word} line first");
+                let refusal = Refusal::new(Kind::Malformed, reason, hint);
+                Err(refusal.at(&stanza.source.path, option.number()).into())
+            }
+            Some(_) => Ok(false),
         }
-        let others = self.stanzas_of.get(stanza.name.as_str()).is_some_and(|count| *count > 1);
-        (stanza.is_alias() || others) && lost(stanza, lines).is_none()
     }
 
-    /// Adds the hook lines that belong to the addresses, and refuses what is more than one command.
-    fn hooks(
+    /// `lines` and the hook lines that are about `gone`. Refuses to take apart what is more than one command.
+    fn with_hooks<'g>(
         &self,
         stanza: &Stanza,
-        gone: &[&Found],
-        addresses: &HashSet<std::net::IpAddr>,
-        labels: &HashSet<&str>,
-        lines: &mut BTreeSet<usize>,
-    ) -> Result<()> {
-        let asked = lines.clone();
-        let takes_lines = gone.iter().any(|found| matches!(found.origin, Origin::Line(_)));
+        lines: &BTreeSet<usize>,
+        gone: impl Iterator<Item = &'g Found>,
+    ) -> Result<BTreeSet<usize>> {
+        let (mut addresses, mut labels) = (HashSet::new(), HashSet::new());
+        for found in gone {
+            addresses.insert(found.entry.address.addr());
+            labels.extend(found.entry.label.as_deref().filter(|label| !self.labels_left.contains(label)));
+        }
+        let ours = |deed: &Deed| match deed {
+            Deed::Add { address, .. } => addresses.contains(&address.addr()),
+            Deed::Delete(ip) => addresses.contains(ip),
+            Deed::Down(label) => labels.contains(label.as_str()),
+            Deed::Ifup(_) | Deed::Other => false,
+        };
+        let mut all = lines.clone();
         for (at, option) in stanza.options.iter().enumerate() {
-            let (up, down) = (hook::runs_up(option.word(0)), hook::runs_down(option.word(0)));
-            if !up && !down {
+            if !hook::runs_up(option.word(0)) && !hook::runs_down(option.word(0)) {
                 continue;
             }
-            let name = stanza.name.as_str();
-            let Hook { deeds, single } = hook::parse(option.words_from(1), name);
-            let ours = |deed: &Deed| match deed {
-                Deed::Add { address, .. } => addresses.contains(&address.addr()),
-                Deed::Delete(ip) => addresses.contains(ip),
-                Deed::Down(label) => labels.contains(label.as_str()) && !self.labels_left.contains(label.as_str()),
-                Deed::Ifup(_) | Deed::Other => false,
-            };
-            let concerned =
-                asked.contains(&at) || (down && deeds.iter().any(ours)) || (takes_lines && deeds.iter().any(ours));
-            if concerned && !single {
+            let Hook { deeds, single } = hook::parse(option.words_from(1), &stanza.name);
+            if !lines.contains(&at) && !deeds.iter().any(ours) {
+                continue;
+            }
+            if !single {
                 let reason = "this line runs several commands, one of which sets the address";
                 let hint = "remove the command by hand, and the counterpart that takes the address away";
-                return Err(Refusal::new(Kind::Malformed, reason, hint)
-                    .at(&stanza.source.path, option.number())
-                    .into());
+                let refusal = Refusal::new(Kind::Malformed, reason, hint);
+                return Err(refusal.at(&stanza.source.path, option.number()).into());
             }
-            if concerned {
-                lines.insert(at);
-            }
+            all.insert(at);
         }
-        Ok(())
+        Ok(all)
     }
 
     /// ifupdown2: the lines below an address that belong to it, since the next address would take them over.
@@ -327,9 +345,7 @@ impl<'r> Remover<'r> {
     }
 }
 
-/// The first option of a stanza that is about more than the addresses and would go with it.
-fn lost<'s>(stanza: &'s Stanza, lines: &BTreeSet<usize>) -> Option<&'s WordLine> {
-    let mut options = stanza.options.iter().enumerate();
-    let lost = options.find(|(at, option)| !lines.contains(at) && !address::is_plain_option(option.word(0)));
-    lost.map(|(_, option)| option)
+/// Whether a stanza is one of an address, so that it can go with it.
+fn can_go(stanza: &Stanza) -> bool {
+    matches!(stanza.method.as_str(), "static" | "tunnel" | "v4tunnel")
 }

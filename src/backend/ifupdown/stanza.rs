@@ -131,6 +131,8 @@ pub(super) enum Effect {
     RefusesFile,
     /// The reader copes, but the file cannot be edited without doubt.
     Unclear,
+    /// The reader copes, but no file can be edited without doubt.
+    UnclearAll,
 }
 
 /// A line that keeps addresses from being configured or added.
@@ -174,7 +176,7 @@ pub(super) struct Tree {
     pub(super) faults: Vec<Fault>,
     /// ifupdown-ng: the prefix lengths of address lines that have none of their own.
     pub(super) merged: HashMap<Place, u8>,
-    /// ifupdown-ng: names that have a netmask left over at the end of a file, for the next address without a prefix.
+    /// ifupdown-ng: names that have a netmask or an address left over at the end of a file, for the next stanza.
     pub(super) left_over: HashSet<(RootPath, String)>,
     /// Whether a script reads the option `addresses`.
     pub(super) lists: bool,
