@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::addresses::{Address, Place, Repair, addresses};
-use super::claim::is_netplans;
-use super::files::{ETC, Network, READABLE, RUN};
+use super::files::{ETC, Network, READABLE};
 use super::release::Release;
-use super::site::{Site, network_for, site};
+use super::site::{Site, network_for, notes, site};
 use super::{Survey, values};
 use crate::alias::{Alias, IfName};
 use crate::backend::Situation;
@@ -28,7 +27,7 @@ pub fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     let mut added = BTreeSet::new();
     for (interface, aliases) in by_interface {
         let network = network_for(root, &survey, interface)?;
-        plan.notes.extend(notes(network));
+        plan.notes.extend(notes(root, &survey, network, interface)?);
         let fresh = Addition::to(root, network, survey.release)?.plan(&aliases, &mut plan)?;
         added.extend(fresh.into_iter().map(|ip| (interface, ip)));
     }
@@ -41,23 +40,23 @@ pub fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
         let ip = alias.address.addr();
         added.contains(&(&alias.interface, ip)) && !up.contains(&(alias.interface.as_str(), ip))
     };
-    plan.auto.after.extend(want.iter().filter(is_down).map(|alias| Step::new(Action::Add(alias.clone()))));
+    // What the file cannot say, the running system does not get either.
+    let as_written = |alias: &Alias| {
+        let preferred = alias.preferred || !survey.release.can_deprecate();
+        Step::new(Action::Add(Alias { preferred, ..alias.clone() }))
+    };
+    plan.auto.after.extend(want.iter().filter(is_down).map(as_written));
+    if !survey.release.can_deprecate() && want.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
+        plan.notes.push(format!(
+            "systemd {} cannot be given a preferred lifetime of 0 (systemd#13341), so that the server may use an added \
+             IPv6 address as its source",
+            survey.release.version()
+        ));
+    }
     plan.auto.after.extend(survey.release.reread());
     plan.restart = survey.release.restart().map(|after| Apply { before: Vec::new(), after });
     plan.notes.extend(survey.release.rereading_note());
     Ok(plan)
-}
-
-/// What the administrator should know about `network` before adding to it.
-fn notes(network: &Network) -> Option<String> {
-    let path = network.path();
-    if is_netplans(network) {
-        Some(format!("netplan generates {path}; if it ever names that file differently, the drop-in counts no longer"))
-    } else if path.is_under(&RUN.into()) {
-        Some(format!("{path} is generated at boot; if it ever has another name, the drop-in counts no longer"))
-    } else {
-        None
-    }
 }
 
 /// Where an address is added, and what is there already.
@@ -265,4 +264,74 @@ impl<'a> Addition<'a> {
 fn before_comment(value: &[u8]) -> &[u8] {
     let end = value.iter().position(|byte| matches!(byte, b'#' | b';')).unwrap_or(value.len());
     value.get(..end).unwrap_or_default().trim_ascii_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alias::parse_address;
+    use crate::backend::UpAddress;
+    use crate::plan::Disturbs;
+
+    /// The steps of adding `address` under systemd `version`.
+    fn plan(version: u32, address: &str, now: &Situation) -> Plan {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("etc")).unwrap();
+        let file = b"[Match]\nName=eth0\n[Network]\nAddress=192.0.2.10/24\nGateway=192.0.2.1\n".to_vec();
+        let library = format!("/usr/lib/systemd/libsystemd-shared-{version}.so");
+        let root = Root::open(dir.path()).unwrap().with_planned([
+            ("/etc/systemd/network/50-default.network".into(), Some(file), 0o644),
+            (library.as_str().into(), Some(Vec::new()), 0o644),
+        ]);
+        let address = parse_address(address).unwrap();
+        let alias = Alias { interface: IfName::new("eth0").unwrap(), address, label: None, preferred: false };
+        add(&root, &[alias], now).unwrap()
+    }
+
+    fn steps(plan: &Plan) -> Vec<String> {
+        plan.auto.after.iter().map(|step| step.action.to_string()).collect()
+    }
+
+    fn disturbs(plan: &Plan) -> Vec<Disturbs> {
+        let command = |step: &Step| match &step.action {
+            Action::Run(command) => Some(command.disturbs),
+            Action::Add(_) | Action::Delete(_) => None,
+        };
+        plan.auto.after.iter().filter_map(command).collect()
+    }
+
+    #[test]
+    fn steps_by_release() {
+        const ADD: &str = "ip addr add 203.0.113.5/32 dev eth0";
+        for (version, reread, disturbed) in [
+            (239, None, None),
+            (247, Some("systemctl restart systemd-networkd"), Some(Disturbs::Foreign)),
+            (252, Some("systemctl restart systemd-networkd"), Some(Disturbs::Nothing)),
+            (257, Some("networkctl reload"), Some(Disturbs::Foreign)),
+        ] {
+            let plan = plan(version, "203.0.113.5", &Situation::default());
+            assert_eq!(steps(&plan), [Some(ADD), reread].into_iter().flatten().collect::<Vec<_>>(), "{version}");
+            assert_eq!(disturbs(&plan), Vec::from_iter(disturbed), "{version}");
+            assert_eq!(plan.restart.is_err(), version == 239);
+            assert_eq!(plan.notes.is_empty(), version == 252, "{version}: {:?}", plan.notes);
+        }
+    }
+
+    #[test]
+    fn what_is_up_is_not_put_up_again() {
+        let up = UpAddress { interface: "eth0".into(), address: parse_address("203.0.113.5").unwrap(), label: None };
+        let plan = plan(252, "203.0.113.5", &Situation { up: vec![up] });
+        assert_eq!(steps(&plan), ["systemctl restart systemd-networkd"]);
+    }
+
+    #[test]
+    fn lifetimes_that_a_release_cannot_write_are_not_put_up_either() {
+        assert_eq!(
+            steps(&plan(252, "2001:db8::5", &Situation::default()))[0],
+            "ip addr add 2001:db8::5/128 dev eth0 preferred_lft 0"
+        );
+        let plan = plan(241, "2001:db8::5", &Situation::default());
+        assert_eq!(steps(&plan)[0], "ip addr add 2001:db8::5/128 dev eth0");
+        assert!(plan.notes.iter().any(|note| note.contains("systemd#13341")));
+    }
 }

@@ -339,3 +339,130 @@ fn drop_equal(network: &Network, addresses: &mut [Address], release: Release) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::network_of_text;
+    use super::*;
+
+    /// What the daemon of each version has configured: measured, on a file with `[Network]` and 192.0.2.10/24 before.
+    fn effective(text: &str, version: u32) -> String {
+        let text = format!("[Match]\nName=eth0\n[Network]\nAddress=192.0.2.10/24\n{text}");
+        let release = Release::numbered(version);
+        let found = addresses(&network_of_text(&text, release), release);
+        let shown = found.into_iter().filter(|address| address.problem.is_none()).map(|address| match address.label {
+            Some(label) => format!("{}({label})", address.net),
+            None => address.net.to_string(),
+        });
+        shown.collect::<Vec<_>>().join(" ").replacen("192.0.2.10/24 ", "", 1)
+    }
+
+    #[test]
+    fn what_three_daemons_made_of_it() {
+        const SEVEN: &str = "[Address]\nAddress=203.0.113.7/32\n";
+        for (text, on_247, on_252, on_257) in [
+            // Two addresses in one section, one of them no address.
+            (
+                "[Address]\nAddress=203.0.113.5/32\nAddress=x\n[Address]\nAddress=x\nAddress=203.0.113.6/32\n",
+                "",
+                "",
+                "",
+            ),
+            (
+                "[Address]\nAddress=203.0.113.5/32\nAddress=203.0.113.6/32\n",
+                "203.0.113.6/32",
+                "203.0.113.6/32",
+                "203.0.113.6/32",
+            ),
+            // Empty values.
+            ("[Address]\nAddress=203.0.113.5/32\nAddress=\n", "", "", ""),
+            ("[Address]\nAddress=\nAddress=203.0.113.5/32\n", "", "", "203.0.113.5/32"),
+            ("[Address]\nAddress=203.0.113.5/32\nLabel=\n", "", "203.0.113.5/32", "203.0.113.5/32"),
+            ("[Address]\nAddress=203.0.113.5/32\nPeer=\n", "", "", ""),
+            ("[Address]\nAddress=203.0.113.5/32\nScope=\n", "", "", "203.0.113.5/32"),
+            // Families.
+            ("[Address]\nAddress=203.0.113.5/32\nAddress=2001:db8::1/64\n", "", "", ""),
+            ("[Address]\nAddress=203.0.113.5/32\nPeer=2001:db8::2/64\n", "", "", ""),
+            ("[Address]\nBroadcast=203.0.113.255\nAddress=2001:db8::1/64\n", "", "", ""),
+            // Prefixes come from the last of both.
+            (
+                "[Address]\nAddress=203.0.113.7/32\nPeer=203.0.113.97/24\n",
+                "203.0.113.7/24",
+                "203.0.113.7/24",
+                "203.0.113.7/24",
+            ),
+            (
+                "[Address]\nPeer=203.0.113.96/24\nAddress=203.0.113.8/32\n",
+                "203.0.113.8/32",
+                "203.0.113.8/32",
+                "203.0.113.8/32",
+            ),
+            ("[Address]\nPeer=203.0.113.98/32\n", "", "", ""),
+            // Equal addresses.
+            (
+                "[Address]\nAddress=203.0.113.5/32\nLabel=one\n[Address]\nAddress=203.0.113.5/24\n[Network]\nAddress=203.0.113.5/32\n",
+                "203.0.113.5/32(one) 203.0.113.5/24",
+                "203.0.113.5/24 203.0.113.5/32",
+                "203.0.113.5/24 203.0.113.5/32",
+            ),
+            (
+                "Address=2001:db8::1/64\nAddress=2001:db8::1/128\n",
+                "2001:db8::1/64",
+                "2001:db8::1/128",
+                "2001:db8::1/128",
+            ),
+            // Labels.
+            ("[Address]\nAddress=2001:db8::6/128\nLabel=ok\n", "2001:db8::6/128", "2001:db8::6/128", "2001:db8::6/128"),
+            (
+                "[Address]\nLabel=foo bar\nAddress=203.0.113.5/32\n",
+                "203.0.113.5/32(foo bar)",
+                "203.0.113.5/32(foo bar)",
+                "203.0.113.5/32(foo bar)",
+            ),
+            (
+                "[Address]\nAddress=203.0.113.8/32\nLabel=bad#\nLabel=eth0:1\n",
+                "203.0.113.8/32(eth0:1)",
+                "203.0.113.8/32(eth0:1)",
+                "203.0.113.8/32(eth0:1)",
+            ),
+            // Unknown keys and junk cost nothing.
+            (
+                "[Address]\nAddress=203.0.113.7/32\nFoo=bar\nnonsense\n=x\n",
+                "203.0.113.7/32",
+                "203.0.113.7/32",
+                "203.0.113.7/32",
+            ),
+            ("[Address\\\n]\nAddress=203.0.113.5/32\n", "", "", ""),
+            (SEVEN, "203.0.113.7/32", "203.0.113.7/32", "203.0.113.7/32"),
+        ] {
+            let found = [247, 252, 257].map(|version| effective(text, version).replace("192.0.2.10/24", ""));
+            assert_eq!(found, [on_247, on_252, on_257], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_address_takes_back_everything_before_it_since_256() {
+        let text = "[Address]\nAddress=203.0.113.5/32\n[Network]\nAddress=\n[Address]\nAddress=203.0.113.6/32\n";
+        assert_eq!(effective(text, 252), "203.0.113.5/32 203.0.113.6/32");
+        assert_eq!(effective(text, 257), "203.0.113.6/32");
+    }
+
+    #[test]
+    fn addresses_over_the_limit_do_not_count() {
+        let many: String = (0..9000).map(|n| format!("Address=10.0.{}.{}/32\n", n / 250, n % 250)).collect();
+        for (version, most) in [(247, 1024), (252, 8192), (257, 8192)] {
+            // The primary address is one of them.
+            assert_eq!(effective(&many, version).split(' ').count(), most - 1);
+        }
+    }
+
+    #[test]
+    fn a_bond_port_and_an_unmanaged_interface_have_none() {
+        assert_eq!(effective("Bond=bond0\n", 252), "");
+        assert_eq!(effective("[Link]\nUnmanaged=yes\n", 252), "");
+        assert_eq!(
+            effective("[Link]\nUnmanaged=yes\nUnmanaged=no\n[Address]\nAddress=203.0.113.5/32\n", 252),
+            "203.0.113.5/32"
+        );
+    }
+}

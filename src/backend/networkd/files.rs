@@ -242,3 +242,15 @@ fn unreadable(path: &RootPath, reason: &str, hint: &str) -> Refusal {
 fn number(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
+
+/// A network of one file that is not on any disk.
+#[cfg(test)]
+pub fn network_of_text(text: &str, release: Release) -> Network {
+    let path = RootPath::from(ETC).join("50-default.network");
+    let text = Text::new(text);
+    let ini = Ini::parse(&text, Dialect::SYSTEMD);
+    let fragments = vec![Fragment { path: path.clone(), target: path.clone(), text, ini }];
+    let mut network = Network { name: path.name().to_vec(), fragments, match_: Match::default(), refused: None };
+    network.match_ = Match::of(network.assignments(b"Match"), release);
+    network
+}

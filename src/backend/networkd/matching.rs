@@ -248,18 +248,16 @@ fn words_fit(words: &[String], value: Option<&str>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::network_of_text;
     use super::*;
-    use crate::syntax::ini::{Dialect, Ini};
-    use crate::text::Text;
 
     fn network(name: &str, text: &str) -> Network {
-        let path: crate::root::RootPath = format!("/etc/systemd/network/{name}").as_str().into();
-        let text = Text::new(text);
-        let ini = Ini::parse(&text, Dialect::SYSTEMD);
-        let fragment = super::super::files::Fragment { path: path.clone(), target: path, text, ini };
-        let mut network =
-            Network { name: name.into(), fragments: vec![fragment], match_: Match::default(), refused: None };
-        network.match_ = Match::of(network.assignments(b"Match"), Release::default());
+        let mut network = network_of_text(text, Release::default());
+        for fragment in &mut network.fragments {
+            fragment.path = fragment.path.parent().join(name);
+            fragment.target = fragment.path.clone();
+        }
+        network.name = name.into();
         network
     }
 

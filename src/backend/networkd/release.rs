@@ -121,6 +121,14 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+impl Release {
+    /// That release.
+    pub fn numbered(version: u32) -> Release {
+        Release(Some(version))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

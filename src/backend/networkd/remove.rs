@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::addresses::{Address, Place, addresses};
 use super::claim::{is_cloud_inits, is_netplans};
 use super::files::{ETC, Fragment, Network, RUN};
@@ -28,6 +30,7 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     for (index, network) in survey.networks.iter().enumerate() {
         let interfaces = survey.interfaces(index);
         let all = addresses(network, survey.release);
+        plan.notes.extend(subnet_note(&all, gone));
         for (position, fragment) in network.fragments.iter().enumerate() {
             let leaving = Leaving::from(fragment, all.iter().filter(|address| address.fragment == position), &wanted);
             if !leaving.gone.is_empty() {
@@ -52,6 +55,17 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     });
     plan.notes.extend(survey.release.rereading_note());
     Ok(plan)
+}
+
+/// A word of warning where an address goes whose subnet others are in: the kernel may take those with it (`promote_secondaries`
+/// of ip-sysctl.rst).
+fn subnet_note(all: &[Address], gone: &[Entry]) -> Option<String> {
+    let going: BTreeSet<IpNet> = gone.iter().filter(|entry| entry.is_effective()).map(|entry| entry.address).collect();
+    let subnets: BTreeSet<IpNet> =
+        going.iter().filter(|net| net.addr().is_ipv4() && net.prefix_len() < 32).map(IpNet::trunc).collect();
+    let stays = |address: &&Address| address.problem.is_none() && !going.contains(&address.net);
+    let other = all.iter().filter(stays).find(|address| subnets.contains(&address.net.trunc()))?;
+    Some(format!("{} is in the same subnet; where promote_secondaries is 0, the kernel takes it, too", other.net))
 }
 
 fn deletion(entry: &Entry) -> Option<Step> {

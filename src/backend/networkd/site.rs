@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::Survey;
 use super::addresses::Address;
-use super::claim::{is_cloud_inits, names_of, primary_addresses};
-use super::files::{ETC, Fragment, Network};
+use super::claim::{is_cloud_inits, is_netplans, names_of, primary_addresses};
+use super::files::{ETC, Fragment, Network, RUN};
 use super::links::Link;
-use super::matching::{Choice, choose};
+use super::matching::{Choice, Verdict, choose, verdict};
 use super::release::Release;
 use crate::alias::IfName;
 use crate::error::{Kind, Refusal, Result};
@@ -22,57 +22,81 @@ pub const DROPIN: &str = "ipalias.conf";
 
 /// The network that networkd uses for `interface`, fit for an addition, or the reason why there is none.
 pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> Result<&'a Network> {
-    let link = survey.link(root, interface.as_str())?;
-    let refuse = |kind, reason: String, hint: &str| Err(Refusal::new(kind, reason, hint).into());
-    let network = match choose(&survey.networks, &link) {
-        Choice::One(network) => network,
-        Choice::Refused(network) => match &network.refused {
-            Some(refusal) => return Err(refusal.clone().into()),
-            None => network,
-        },
-        Choice::Several(networks) => {
-            return refuse(
-                Kind::Ambiguous,
-                format!("files do not tell which one systemd-networkd uses for {interface}: {}", names_of(&networks)),
-                "give the [Match] of each a Name=, or run ipalias on the running system after networkctl reload",
-            );
-        }
-        Choice::Nothing => {
-            let known: BTreeSet<&str> =
-                survey.uses.iter().filter(|using| using.problem.is_none()).map(|using| &*using.interface).collect();
-            let known = Vec::from_iter(known).join(", ");
-            return refuse(
-                Kind::NotFound,
-                format!("no .network file is for {interface}; there are files for: {known}"),
-                "name the interface with -i, or write a .network file for it first",
-            );
-        }
+    let network = winner(root, survey, interface)?;
+    let refuse = |kind, reason: String, hint: String| -> Result<&Network> {
+        Err(Refusal::new(kind, reason, hint).at(&network.path(), 0).into())
     };
-    let main = network.path();
     if network.says_yes(b"Link", b"Unmanaged") {
         let reason = format!("systemd-networkd leaves {interface} alone, because this file says Unmanaged=yes");
-        let hint = "find out what configures the interface instead";
-        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&main, 0).into());
+        return refuse(Kind::ManagedElsewhere, reason, "find out what configures the interface instead".to_owned());
     }
     if let Some(master) = master(root, survey, network, interface)? {
         let link = Link { name: master.clone(), ..Link::default() };
         let file = match choose(&survey.networks, &link) {
-            Choice::One(network) => format!("its addresses belong into {}", network.path()),
-            _ => "its addresses belong into the file of that interface".to_owned(),
+            Choice::One(network) => network.path().to_string(),
+            _ => "the file of that interface".to_owned(),
         };
-        let reason = format!("{interface} is a port of {master}; {file}");
-        return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {master}")).at(&main, 0).into());
+        let reason = format!("{interface} is a port of {master}, and its addresses belong into {file}");
+        return refuse(Kind::Unacceptable, reason, format!("use -i {master}"));
     }
     let index = survey.networks.iter().position(|other| other.name == network.name);
     let others = index.map(|index| survey.interfaces(index)).unwrap_or_default();
-    if let Some(other) = others.iter().find(|name| **name != interface.as_str()) {
-        if survey.links.iter().any(|link| link.name == **other) {
-            let reason = format!("this file is for {interface} and for {other}, and both would get the address");
-            let hint = format!("write a file of its own for {interface}, with a name that sorts before this one");
-            return Err(Refusal::new(Kind::Ambiguous, reason, hint).at(&main, 0).into());
-        }
+    let is_other = |name: &&&str| **name != interface.as_str() && survey.links.iter().any(|link| link.name == **name);
+    if let Some(other) = others.iter().find(is_other) {
+        let reason = format!("this file is for {interface} and for {other}, and both would get the address");
+        let hint = format!("write a file of its own for {interface}, with a name that sorts before this one");
+        return refuse(Kind::Ambiguous, reason, hint);
     }
     Ok(network)
+}
+
+/// The network that counts for `interface`.
+fn winner<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> Result<&'a Network> {
+    match choose(&survey.networks, &survey.link(root, interface.as_str())?) {
+        Choice::One(network) => Ok(network),
+        Choice::Refused(network) => match &network.refused {
+            Some(refusal) => Err(refusal.clone().into()),
+            None => Ok(network),
+        },
+        Choice::Several(networks) => {
+            let names = names_of(&networks);
+            Err(Refusal::new(
+                Kind::Ambiguous,
+                format!("files do not tell which one systemd-networkd uses for {interface}: {names}"),
+                "give the [Match] of each a Name=, or run ipalias on the running system after networkctl reload",
+            )
+            .into())
+        }
+        Choice::Nothing => {
+            let mut known = survey.uses.iter().filter(|using| using.problem.is_none()).map(|using| &*using.interface);
+            let first = known.next().map(|first| BTreeSet::from_iter(known.chain([first])));
+            let known = first.map(|names| format!("; there are files for: {}", Vec::from_iter(names).join(", ")));
+            Err(Refusal::new(
+                Kind::NotFound,
+                format!("no .network file is for {interface}{}", known.unwrap_or_default()),
+                "name the interface with -i, or write a .network file for it first",
+            )
+            .into())
+        }
+    }
+}
+
+/// What the administrator should know before an addition to `network`, which counts for `interface`.
+pub fn notes(root: &Root, survey: &Survey, network: &Network, interface: &IfName) -> Result<Vec<String>> {
+    let link = survey.link(root, interface.as_str())?;
+    let before = survey.networks.iter().take_while(|other| other.name < network.name);
+    let dropped = before.filter(|other| other.refused.is_some() && verdict(other, &link) != Verdict::No);
+    let mut notes: Vec<String> = dropped
+        .filter_map(|other| other.refused.as_ref())
+        .map(|refusal| format!("a file that would come first is dropped by networkd: {refusal}"))
+        .collect();
+    let path = network.path();
+    if is_netplans(network) {
+        notes.push(format!("netplan generates {path}; if it ever names that file differently, the drop-in is void"));
+    } else if path.is_under(&RUN.into()) {
+        notes.push(format!("{path} is generated at boot; if it ever has another name, the drop-in is void"));
+    }
+    Ok(notes)
 }
 
 /// The bridge or bond that `interface` is a port of, if it is one.
