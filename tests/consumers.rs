@@ -52,7 +52,7 @@ type Up = (String, String, Option<String>);
 
 fn main() {
     let arguments = Arguments::from_args();
-    let wanted = std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_some();
+    let wanted = support::tools_required();
     let mut trials = Vec::new();
     for (backend, flavours) in FLAVOURS {
         let cases = cases(backend);

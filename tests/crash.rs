@@ -87,8 +87,7 @@ struct Figures {
 }
 
 fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert!(std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_none(), "strace is missing");
+    if support::tool(Command::new("strace").arg("-V")).is_none() {
         return;
     }
     let dir = support::scratch();
@@ -109,6 +108,9 @@ fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
 
     let places: Vec<(&str, usize)> =
         counts.iter().flat_map(|(name, count)| (1..=*count).map(|nth| (name.as_str(), nth))).collect();
+    // All of them in CI; a sample for whoever just runs the tests.
+    let places: Vec<(&str, usize)> =
+        places.into_iter().step_by(if support::tools_required() { 1 } else { 8 }).collect();
     let workers = 2;
     let figures = std::thread::scope(|scope| {
         let work = |worker: usize| {
@@ -142,10 +144,9 @@ fn every_kill(arguments: &[&str], prepare: &[&[&str]]) {
         "{}: killed at {points} system calls: {untouched} before the first write, {repaired} taken back by the next run, 0 mixtures",
         arguments.join(" ")
     );
-    assert!(
-        points - untouched >= 140 && repaired >= 20,
-        "{points} {untouched} {repaired}: the harness does not reach the write"
-    );
+    if support::tools_required() {
+        assert!(points - untouched >= 140 && repaired >= 20, "the harness does not reach the write");
+    }
 }
 
 /// No file is torn, and the next command leaves all files old or all new; whether it had to take something back.

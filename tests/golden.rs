@@ -188,11 +188,9 @@ fn patched(stage: &Stage, diff: &[u8], after: &Tree) -> Result<(), Failed> {
     let root = stage.tree("before", "patched");
     let file = stage.dir.path().join("the.diff");
     fs::write(&file, diff)?;
-    let patch = Command::new("patch")
-        .args(["-p1", "--binary", "--no-backup-if-mismatch", "-i"])
-        .arg(&file)
-        .current_dir(&root)
-        .output()?;
+    let mut patch = Command::new("patch");
+    patch.args(["-p1", "--binary", "--no-backup-if-mismatch", "-i"]).arg(&file).current_dir(&root);
+    let Some(patch) = support::tool(&mut patch) else { return Ok(()) };
     check(patch.status.success(), format!("patch takes the diff: {}", show(&patch)))?;
     let bytes = |tree: &Tree| -> BTreeMap<PathBuf, Vec<u8>> {
         let file = |(path, node): (&PathBuf, &Node)| match node {

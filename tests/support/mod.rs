@@ -103,6 +103,20 @@ pub fn differences(expected: &Tree, found: &Tree) -> Vec<String> {
         .collect()
 }
 
+/// Whether missing tools are a failure, as in CI, rather than a reason to leave a check out.
+pub fn tools_required() -> bool {
+    std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_some()
+}
+
+/// Runs a program of the system; nothing if it is not installed and need not be.
+pub fn tool(command: &mut Command) -> Option<Output> {
+    match command.output() {
+        Ok(output) => Some(output),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !tools_required() => None,
+        Err(error) => panic!("{:?}: {error}", command.get_program()),
+    }
+}
+
 /// A temporary directory, in memory where that is possible: thousands of synced files would keep a disk busy.
 pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
