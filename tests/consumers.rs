@@ -123,7 +123,7 @@ fn script(flavour: &str) -> String {
         Some("ifupdown2") => "mkdir -p /run/network; ifup -a",
         Some("ifupdown-ng") => "ifup -a",
         Some(_) => "ifup -a; ifup -a --allow=hotplug",
-        None => "ip address flush dev lo; cd /etc/network; ifup -a",
+        None => "ip address flush dev lo; cd /etc/network; mkdir -p if-pre-up.d if-up.d; ifup -a",
     };
     let client = "for name in dhclient udhcpc; do printf '#!/bin/sh\\n' >/sbin/$name; chmod 755 /sbin/$name; done";
     format!("{client}; {start}; echo ADDRESSES; ip -j address")

@@ -175,7 +175,8 @@ impl Match {
         self.names.iter().filter(literal).cloned().collect()
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether no key of it is valid: such a file is ignored (systemd.network(5), "Matching").
+    pub fn is_empty(&self) -> bool {
         self.names.is_empty() && self.kinds.is_empty() && self.macs.is_empty() && self.unknown.is_empty()
     }
 }

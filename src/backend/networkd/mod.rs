@@ -166,8 +166,12 @@ fn uses(networks: &[Network], links: &[Link], runs: bool) -> Vec<Use> {
             uses.push(Use { network: index, interface: link.name.clone(), problem });
         }
         if uses.len() == before {
-            let problem =
-                (runs && network.match_.literal_names().is_empty()).then(|| "no interface matches it now".to_owned());
+            let problem = match &network.match_ {
+                match_ if match_.is_empty() => Some("its [Match] has no valid key, so networkd ignores the file"),
+                match_ if runs && match_.literal_names().is_empty() => Some("no interface matches it now"),
+                _ => None,
+            };
+            let problem = problem.map(str::to_owned);
             uses.push(Use { network: index, interface: pattern(network), problem });
         }
     }
