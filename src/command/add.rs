@@ -88,7 +88,9 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
     }
     plan.notes.splice(0..0, notes);
     let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
-    Ok(Proposal::new(detection.backend, plan, entries, expect, lines, snapshot))
+    let backend = detection.backend;
+    let (undoes, metadata) = Default::default();
+    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, undoes, metadata })
 }
 
 fn by_address<T>(all: impl Iterator<Item = (IpAddr, T)>) -> BTreeMap<IpAddr, Vec<T>> {

@@ -6,6 +6,7 @@ mod perform;
 mod remove;
 mod rollback;
 mod status;
+mod undo;
 
 use std::io::Read as _;
 use std::net::IpAddr;

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use super::Session;
+use super::undo::{boot_id, recover, take_back};
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry};
 use crate::cli::Apply;
@@ -17,20 +18,23 @@ use crate::error::{Exit, Failure, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation, Store};
 use crate::live::{Expectation, Live, Snapshot};
 use crate::plan::{self, Action, Change, Disturbs, Plan, Step};
-use crate::root::{Root, RootPath};
+use crate::root::RootPath;
 use crate::transaction::{self, Transaction};
 use crate::ui::{AddressLine, ChangeLine, Commands, Report};
 use crate::{diff, runner};
 
 /// What a verb wants to do: proven, and not begun.
 pub(super) struct Proposal {
-    backend: &'static dyn Backend,
-    plan: Plan,
-    /// What the files will say.
-    entries: Vec<Entry>,
-    expect: Expectation,
-    lines: Vec<AddressLine>,
-    snapshot: Option<Snapshot>,
+    pub(super) backend: &'static dyn Backend,
+    pub(super) plan: Plan,
+    /// What the files will say, by the proof.
+    pub(super) entries: Vec<Entry>,
+    /// What the running system has to show afterwards.
+    pub(super) expect: Expectation,
+    /// What is said of each address.
+    pub(super) lines: Vec<AddressLine>,
+    /// The running system as it is.
+    pub(super) snapshot: Option<Snapshot>,
     /// Operations that this one takes back.
     pub(super) undoes: Vec<u64>,
     /// What files that are created again were besides bytes.
@@ -38,18 +42,6 @@ pub(super) struct Proposal {
 }
 
 impl Proposal {
-    /// A proposal whose plan was proven to lead to `entries`.
-    pub(super) fn new(
-        backend: &'static dyn Backend,
-        plan: Plan,
-        entries: Vec<Entry>,
-        expect: Expectation,
-        lines: Vec<AddressLine>,
-        snapshot: Option<Snapshot>,
-    ) -> Proposal {
-        Proposal { backend, plan, entries, expect, lines, snapshot, undoes: Vec::new(), metadata: BTreeMap::new() }
-    }
-
     fn is_nothing(&self) -> bool {
         self.plan.leaves_files() && self.plan.auto.before.is_empty() && self.plan.auto.after.is_empty()
     }
@@ -146,42 +138,6 @@ fn undisturbed(proposal: Result<Proposal>) -> Result<Option<Proposal>> {
             _ => Err(error),
         },
     }
-}
-
-/// Takes back what a killed run left, before anything else.
-pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
-    let pending = store.pending()?;
-    if let (Some(operation), Some(live)) = (&pending, &session.live) {
-        // Live steps first: `ifdown` needs the stanza that is about to go.
-        if let Some(record) = operation.live.as_ref().filter(|record| record.boot == boot_id(&session.root)) {
-            for argv in &record.undo {
-                let _ = runner::run(argv, Duration::from_secs(120));
-            }
-            live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
-        }
-    }
-    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(()) };
-    let operation = &recovered.operation;
-    if let (Some(live), Some(record)) = (&session.live, &operation.live) {
-        if record.boot == boot_id(&session.root) {
-            for argv in &record.reread {
-                let _ = runner::run(argv, Duration::from_secs(120));
-            }
-            let back: Vec<Alias> = record.removed.iter().filter_map(LiveRecord::alias).collect();
-            live.add(&back)?;
-        }
-    }
-    if recovered.conflicts.is_empty() {
-        session.ui.warn(&format!("an interrupted operation ({}) was taken back", operation.argv.join(" ")));
-        return Ok(());
-    }
-    let files: Vec<String> = recovered.conflicts.iter().map(ToString::to_string).collect();
-    Err(Failure::Incomplete {
-        cause: format!("an operation ({}) was interrupted", operation.argv.join(" ")),
-        rest: format!("{} was changed by somebody else since", files.join(", ")),
-        todo: vec![format!("compare with the old bytes in {}/journal, then remove that folder", store.path())],
-    }
-    .into())
 }
 
 fn require_root(session: &Session) -> Result<()> {
@@ -383,90 +339,6 @@ fn last_words(output: &[u8]) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines.iter().skip(lines.len().saturating_sub(3)).copied().collect::<Vec<_>>().join(" / ");
     if last.is_empty() { last } else { format!(" ({last})") }
-}
-
-/// Live steps back first, surgically, then the files, then whoever read the new files reads the old ones.
-fn take_back(
-    session: &Session,
-    store: &Store,
-    proposal: &Proposal,
-    transaction: Transaction<'_>,
-    done: &[Step],
-    error: &anyhow::Error,
-) -> anyhow::Error {
-    let cause = format!("{error:#}");
-    // A refusal before the first step (somebody wrote to the file just now) stays a refusal.
-    let refusal = error.downcast_ref::<Refusal>().filter(|_| done.is_empty()).cloned();
-    let folder = format!("{}/journal", store.path());
-    let mut rest = Vec::new();
-    let mut attempt = |what: &str, result: Result<()>| {
-        if let Err(error) = result {
-            rest.push(format!("{what}: {error:#}"));
-        }
-    };
-    for step in done.iter().rev() {
-        if let Some(Action::Run(command)) = &step.undo {
-            // Its failure shows in the verification, if it matters.
-            let _ = runner::run(&command.argv, command.limit);
-        }
-    }
-    let touched = session.live.as_ref().zip(proposal.snapshot.as_ref()).filter(|_| session.apply() != Apply::None);
-    if let Some((live, before)) = touched {
-        attempt("the addresses", live.restore(before, &proposal.expect));
-    }
-    let files = match transaction.undo() {
-        Ok(conflicts) => {
-            conflicts.iter().map(|path| format!("{path} was changed by somebody else meanwhile")).collect()
-        }
-        Err(error) => vec![format!("the files: {error:#} (the old bytes are in {folder})")],
-    };
-    if let Some((live, before)) = touched {
-        for step in done.iter().filter(|step| step.repeat_after_undo) {
-            if let Action::Run(command) = &step.action {
-                let _ = runner::run(&command.argv, command.limit);
-            }
-        }
-        attempt("the addresses", live.restore(before, &proposal.expect));
-        let fresh = |alias: &&Alias| !before.is_up(alias.interface.as_str(), alias.address.addr());
-        let gone =
-            proposal.expect.up.iter().filter(fresh).map(|alias| (alias.interface.to_string(), alias.address.addr()));
-        let expect = Expectation { up: Vec::new(), gone: gone.collect() };
-        match live.verify(before, &expect, Duration::from_secs(session.options.wait.max(5))) {
-            Ok(faults) => rest.extend(faults),
-            Err(error) => rest.push(format!("{error:#}")),
-        }
-    }
-    let todo = todo(proposal, !files.is_empty(), &folder);
-    rest.extend(files);
-    match (rest.is_empty(), refusal) {
-        (true, Some(refusal)) => refusal.into(),
-        (true, None) => Failure::RolledBack { cause }.into(),
-        (false, _) => Failure::Incomplete { cause, rest: rest.join("; "), todo }.into(),
-    }
-}
-
-/// The commands that finish by hand what could not be taken back.
-fn todo(proposal: &Proposal, files: bool, folder: &str) -> Vec<String> {
-    let mut todo = Vec::new();
-    for alias in &proposal.expect.up {
-        todo.push(Action::Delete(alias.clone()).to_string());
-    }
-    if let Some(before) = &proposal.snapshot {
-        todo.extend(before.recipe());
-    }
-    if files {
-        let changes = proposal.plan.changes.iter().filter(|change| change.before != change.after).enumerate();
-        todo.extend(changes.map(|(index, change)| match change.before {
-            Some(_) => format!("cp {folder}/{index}.before {}", change.path),
-            None => format!("rm {}", change.path),
-        }));
-    }
-    todo
-}
-
-fn boot_id(root: &Root) -> String {
-    let id = root.read(&"/proc/sys/kernel/random/boot_id".into()).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&id).trim().to_owned()
 }
 
 /// Signals that must not stop a change half-way: from the lock on they are only noted. Handlers, unlike ignored signals,

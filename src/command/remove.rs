@@ -65,7 +65,9 @@ fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
     let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
     let gone = configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
     let expect = Expectation { up: Vec::new(), gone };
-    Ok(Proposal::new(detection.backend, plan, entries, expect, lines, snapshot))
+    let backend = detection.backend;
+    let (undoes, metadata) = Default::default();
+    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, undoes, metadata })
 }
 
 /// Refuses addresses without which the administrator, or other addresses, would lose the way.

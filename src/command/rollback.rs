@@ -82,10 +82,8 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
         )
     });
     let lines = removed.chain(added).collect();
-    let mut proposal = Proposal::new(backend, plan, new, expect, lines, snapshot);
-    proposal.undoes = target.undoes;
-    proposal.metadata = target.metadata;
-    Ok(proposal)
+    let (undoes, metadata) = (target.undoes, target.metadata);
+    Ok(Proposal { backend, plan, entries: new, expect, lines, snapshot, undoes, metadata })
 }
 
 /// The state before operation `--to` (or the newest one), if the files are what the operations since left.

@@ -1,4 +1,6 @@
-//! The dialects of configuration files, one per file: reading and the places to write side by side.
+//! The dialects of configuration files, one per file: reading and the places to write side by side; and shell patterns,
+//! which several of them use.
 
+pub mod glob;
 pub mod ini;
 pub mod words;

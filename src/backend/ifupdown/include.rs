@@ -5,6 +5,7 @@
 
 use crate::error::{Kind, Refusal, Result};
 use crate::root::{NodeKind, Root, RootPath};
+use crate::syntax::glob;
 
 use super::flavour::Flavour;
 
@@ -114,56 +115,7 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.starts_with(b".") && !pattern.starts_with(b".") {
         return false;
     }
-    let (mut p, mut n) = (0, 0);
-    // Where the last star stands and how far it has been stretched.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = name.get(n) {
-        let rest = pattern.get(p..).unwrap_or_default();
-        if rest.first() == Some(&b'*') {
-            star = Some((p, n));
-            p += 1;
-        } else if let Some(width) = one(rest, *byte) {
-            p += width;
-            n += 1;
-        } else if let Some((at, stretched)) = star {
-            star = Some((at, stretched + 1));
-            p = at + 1;
-            n = stretched + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
-}
-
-/// How many bytes of pattern match the one byte, if they do.
-fn one(pattern: &[u8], byte: u8) -> Option<usize> {
-    match pattern {
-        [b'?', ..] => Some(1),
-        [b'[', rest @ ..] => {
-            let (negated, set) = match rest {
-                [b'!' | b'^', set @ ..] => (true, set),
-                set => (false, set),
-            };
-            // A bracket that closes at once stands for itself.
-            let end = set.iter().skip(1).position(|b| *b == b']').map(|at| at + 1);
-            let Some(end) = end else { return (byte == b'[').then_some(1) };
-            let mut found = false;
-            let mut members = set.get(..end)?;
-            while let [first, rest @ ..] = members {
-                if let [b'-', last, rest @ ..] = rest {
-                    found |= (first..=last).contains(&&byte);
-                    members = rest;
-                } else {
-                    found |= *first == byte;
-                    members = rest;
-                }
-            }
-            (found != negated).then_some(end + 2 + usize::from(negated))
-        }
-        [literal, ..] => (*literal == byte).then_some(1),
-        [] => None,
-    }
+    glob::glob(pattern, name)
 }
 
 #[cfg(test)]

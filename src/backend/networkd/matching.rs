@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Network;
-use super::glob::glob;
 use super::links::{Link, mac};
 use super::release::Release;
+use crate::syntax::glob::glob;
 
 /// How a `[Match]` fits an interface; the least of its keys counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

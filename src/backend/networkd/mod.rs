@@ -8,7 +8,6 @@ mod add;
 mod addresses;
 mod claim;
 mod files;
-mod glob;
 mod links;
 mod matching;
 mod release;

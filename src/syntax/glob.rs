@@ -1,6 +1,7 @@
-//! fnmatch(3) without flags, as `[Match]` uses it: `*`, `?`, `[...]` with ranges and `!` or `^`, and the backslash.
+//! Shell patterns, fnmatch(3) without flags: `*`, `?`, `[...]` with ranges and `!` or `^`, and the backslash.
 //!
-//! Leaves out character classes: their `:` cannot stand in an interface name, so networkd refuses the whole word.
+//! Leaves out character classes such as `[[:digit:]]`: nobody writes them for interfaces and drop-ins, and networkd
+//! refuses their `:` in a name.
 
 /// Whether `text` fits `pattern`. Never exponential: only the last star is tried again.
 pub fn glob(pattern: &[u8], text: &[u8]) -> bool {

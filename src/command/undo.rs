@@ -1,0 +1,135 @@
+//! Taking a change back: at once, because it did not hold, or in the next run, because the run that made it was killed.
+
+use std::time::Duration;
+
+use super::Session;
+use super::perform::Proposal;
+use crate::alias::Alias;
+use crate::cli::Apply;
+use crate::error::{Failure, Refusal, Result};
+use crate::journal::{LiveRecord, Store};
+use crate::live::Expectation;
+use crate::plan::{Action, Step};
+use crate::root::Root;
+use crate::runner;
+use crate::transaction::{self, Transaction};
+
+/// Takes back what a killed run left, before anything else.
+pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
+    let pending = store.pending()?;
+    if let (Some(operation), Some(live)) = (&pending, &session.live) {
+        // Live steps first: `ifdown` needs the stanza that is about to go.
+        if let Some(record) = operation.live.as_ref().filter(|record| record.boot == boot_id(&session.root)) {
+            for argv in &record.undo {
+                let _ = runner::run(argv, Duration::from_secs(120));
+            }
+            live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
+        }
+    }
+    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(()) };
+    let operation = &recovered.operation;
+    if let (Some(live), Some(record)) = (&session.live, &operation.live) {
+        if record.boot == boot_id(&session.root) {
+            for argv in &record.reread {
+                let _ = runner::run(argv, Duration::from_secs(120));
+            }
+            let back: Vec<Alias> = record.removed.iter().filter_map(LiveRecord::alias).collect();
+            live.add(&back)?;
+        }
+    }
+    if recovered.conflicts.is_empty() {
+        session.ui.warn(&format!("an interrupted operation ({}) was taken back", operation.argv.join(" ")));
+        return Ok(());
+    }
+    let files: Vec<String> = recovered.conflicts.iter().map(ToString::to_string).collect();
+    Err(Failure::Incomplete {
+        cause: format!("an operation ({}) was interrupted", operation.argv.join(" ")),
+        rest: format!("{} was changed by somebody else since", files.join(", ")),
+        todo: vec![format!("compare with the old bytes in {}/journal, then remove that folder", store.path())],
+    }
+    .into())
+}
+
+/// Live steps back first, surgically, then the files, then whoever read the new files reads the old ones.
+pub(super) fn take_back(
+    session: &Session,
+    store: &Store,
+    proposal: &Proposal,
+    transaction: Transaction<'_>,
+    done: &[Step],
+    error: &anyhow::Error,
+) -> anyhow::Error {
+    let cause = format!("{error:#}");
+    // A refusal before the first step (somebody wrote to the file just now) stays a refusal.
+    let refusal = error.downcast_ref::<Refusal>().filter(|_| done.is_empty()).cloned();
+    let folder = format!("{}/journal", store.path());
+    let mut rest = Vec::new();
+    let mut attempt = |what: &str, result: Result<()>| {
+        if let Err(error) = result {
+            rest.push(format!("{what}: {error:#}"));
+        }
+    };
+    for step in done.iter().rev() {
+        if let Some(Action::Run(command)) = &step.undo {
+            // Its failure shows in the verification, if it matters.
+            let _ = runner::run(&command.argv, command.limit);
+        }
+    }
+    let touched = session.live.as_ref().zip(proposal.snapshot.as_ref()).filter(|_| session.apply() != Apply::None);
+    if let Some((live, before)) = touched {
+        attempt("the addresses", live.restore(before, &proposal.expect));
+    }
+    let files = match transaction.undo() {
+        Ok(conflicts) => {
+            conflicts.iter().map(|path| format!("{path} was changed by somebody else meanwhile")).collect()
+        }
+        Err(error) => vec![format!("the files: {error:#} (the old bytes are in {folder})")],
+    };
+    if let Some((live, before)) = touched {
+        for step in done.iter().filter(|step| step.repeat_after_undo) {
+            if let Action::Run(command) = &step.action {
+                let _ = runner::run(&command.argv, command.limit);
+            }
+        }
+        attempt("the addresses", live.restore(before, &proposal.expect));
+        let fresh = |alias: &&Alias| !before.is_up(alias.interface.as_str(), alias.address.addr());
+        let gone =
+            proposal.expect.up.iter().filter(fresh).map(|alias| (alias.interface.to_string(), alias.address.addr()));
+        let expect = Expectation { up: Vec::new(), gone: gone.collect() };
+        match live.verify(before, &expect, Duration::from_secs(session.options.wait.max(5))) {
+            Ok(faults) => rest.extend(faults),
+            Err(error) => rest.push(format!("{error:#}")),
+        }
+    }
+    let todo = todo(proposal, !files.is_empty(), &folder);
+    rest.extend(files);
+    match (rest.is_empty(), refusal) {
+        (true, Some(refusal)) => refusal.into(),
+        (true, None) => Failure::RolledBack { cause }.into(),
+        (false, _) => Failure::Incomplete { cause, rest: rest.join("; "), todo }.into(),
+    }
+}
+
+/// The commands that finish by hand what could not be taken back.
+fn todo(proposal: &Proposal, files: bool, folder: &str) -> Vec<String> {
+    let mut todo = Vec::new();
+    for alias in &proposal.expect.up {
+        todo.push(Action::Delete(alias.clone()).to_string());
+    }
+    if let Some(before) = &proposal.snapshot {
+        todo.extend(before.recipe());
+    }
+    if files {
+        let changes = proposal.plan.changes.iter().filter(|change| change.before != change.after).enumerate();
+        todo.extend(changes.map(|(index, change)| match change.before {
+            Some(_) => format!("cp {folder}/{index}.before {}", change.path),
+            None => format!("rm {}", change.path),
+        }));
+    }
+    todo
+}
+
+pub(super) fn boot_id(root: &Root) -> String {
+    let id = root.read(&"/proc/sys/kernel/random/boot_id".into()).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&id).trim().to_owned()
+}
