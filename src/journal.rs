@@ -1,52 +1,21 @@
-//! The store in `/var/lib/ipalias` of the root being edited: one folder per operation, and the lock.
+//! The record of an operation: what it changed and how to take that back, as JSON in the store.
 //!
-//! An operation is written as `.new-TOKEN`, becomes `journal` by one rename before the first configuration file changes,
-//! and `000042` by one rename when it is committed. A folder called `journal` therefore *is* an operation in flight, and
-//! the two renames are its only states; `rolled-back` inside a numbered folder marks one that was taken back.
-//! The folder holds `operation.json` (an [`Operation`]) and the old bytes of its files as `0.before`, `1.before`, ...
-//! Leaves out: the configuration files themselves (see `transaction`).
+//! A record on a mounted disk is not trusted further than it has to be: paths are resolved inside the root again, digests
+//! are compared, and its token is checked before it becomes part of a file name (see `store`).
 
-use std::collections::BTreeSet;
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use rustix::fs::{self as sys, AtFlags, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::alias::{Alias, IfName, Label};
-use crate::error::{Failure, Kind, Refusal, Result};
-use crate::root::{self, Root, RootPath};
-
-/// How long a run waits for another one, as shadow(5)'s tools do.
-const LOCK_WAIT: Duration = Duration::from_secs(15);
-
-/// The largest record or image that is read from a store.
-const MOST_RECORD_BYTES: u64 = 2 * root::MOST_FILE_BYTES as u64;
-
-/// The folder of the operation in flight.
-const JOURNAL: &str = "journal";
-
-/// What the folder of an operation that has not begun is called, before its token.
-const FRESH: &str = ".new-";
-
-/// The mark of an operation that was taken back.
-const ROLLED_BACK: &str = "rolled-back";
+use crate::error::Result;
+use crate::root::RootPath;
 
 /// The SHA-256 of a file's bytes, in hex.
 pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Sixteen random hex digits, for names that nobody can foresee.
-pub(crate) fn token() -> Result<String> {
-    let mut bytes = [0u8; 8];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .context("asking the kernel for random bytes")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Mode, owner and extended attributes of a file, as they are carried over and restored.
@@ -191,289 +160,12 @@ impl Operation {
     }
 }
 
-/// The store of one root.
-pub struct Store {
-    dir: OwnedFd,
-    path: RootPath,
-}
-
-/// The right to change the root: held for the whole of an operation, freed by the kernel if the process dies.
-pub struct Lock {
-    _file: std::fs::File,
-}
-
-impl Store {
-    /// The store of `root`, if there is one.
-    pub fn open(root: &Root) -> Result<Option<Store>> {
-        let path = place(root)?;
-        let found = root.walk(&path, true)?;
-        let Some(parent) = found.dir else { return Ok(None) };
-        match open_dir(&parent, found.path.name()) {
-            Ok(dir) => Ok(Some(Store { dir, path })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(std::io::Error::from(errno)).with_context(|| format!("opening the store {path}")),
-        }
-    }
-
-    /// The store of `root`, created if there is none.
-    pub fn create(root: &Root) -> Result<Store> {
-        let path = place(root)?;
-        make_dirs(root, &path.parent(), 0o755)?;
-        make_dirs(root, &path, 0o700)?;
-        Store::open(root)?.with_context(|| format!("the store {path} vanished"))
-    }
-
-    /// Where it is, for messages.
-    pub fn path(&self) -> &RootPath {
-        &self.path
-    }
-
-    /// Takes the lock, waiting for another run for up to 15 seconds. The file is never replaced, only locked.
-    pub fn lock(&self) -> Result<Lock> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file =
-            sys::openat(&self.dir, "lock", flags, Mode::from_raw_mode(0o600)).context("opening the lock file")?;
-        let mut file = std::fs::File::from(file);
-        let began = Instant::now();
-        while let Err(errno) = sys::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            if errno != Errno::WOULDBLOCK && errno != Errno::INTR {
-                return Err(std::io::Error::from(errno)).context("locking");
-            }
-            if began.elapsed() >= LOCK_WAIT {
-                let mut holder = String::new();
-                let _ = (&file).take(4096).read_to_string(&mut holder);
-                return Err(Failure::Locked { holder: holder.trim().to_owned() }.into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let argv: Vec<String> = std::env::args().collect();
-        // Only for the message above: a failure to write it does not weaken the lock.
-        let _ = file.set_len(0).and_then(|()| file.rewind());
-        let _ = writeln!(file, "process {}: {}", std::process::id(), argv.join(" "));
-        Ok(Lock { _file: file })
-    }
-
-    /// Every committed or taken back operation, oldest first. A record that cannot be read is left out.
-    pub fn operations(&self) -> Result<Vec<Operation>> {
-        let mut all: Vec<Operation> = self
-            .numbers()?
-            .into_iter()
-            .filter_map(|id| self.load(&numbered(id)).ok().map(|op| Operation { id, ..op }))
-            .collect();
-        all.sort_by_key(|operation| operation.id);
-        Ok(all)
-    }
-
-    /// The operation in flight, which a killed run left behind.
-    pub fn pending(&self) -> Result<Option<Operation>> {
-        if !self.has(JOURNAL)? {
-            return Ok(None);
-        }
-        let broken = || {
-            Refusal::new(Kind::Malformed, "the journal of an interrupted operation cannot be read", self.broken_hint())
-        };
-        Ok(Some(self.load(JOURNAL).map_err(|error| error.context(broken()))?))
-    }
-
-    /// Whether a killed run left anything: an operation in flight, or one that was prepared and never began.
-    pub fn is_unfinished(&self) -> Result<bool> {
-        Ok(self.names()?.iter().any(|name| name == JOURNAL || name.starts_with(FRESH)))
-    }
-
-    fn broken_hint(&self) -> String {
-        format!(
-            "compare the files named in {0}/journal with their old bytes there, put them right, and remove {0}/journal",
-            self.path
-        )
-    }
-
-    /// The old bytes of file number `index` of operation `id` (nothing: the operation in flight).
-    pub fn image(&self, id: Option<u64>, index: usize) -> Result<Vec<u8>> {
-        let folder = id.map_or_else(|| JOURNAL.to_owned(), numbered);
-        self.read(&folder, &format!("{index}.before"))
-    }
-
-    /// Writes the folder of an operation that has not begun, all of it synced.
-    pub(crate) fn prepare(&self, operation: &Operation, images: &[Option<&[u8]>]) -> Result<()> {
-        let folder = fresh(&operation.token);
-        sys::mkdirat(&self.dir, folder.as_str(), Mode::from_raw_mode(0o700))
-            .context("creating the operation's folder")?;
-        let dir = open_dir(&self.dir, folder.as_bytes()).context("opening the operation's folder")?;
-        for (index, image) in images.iter().enumerate() {
-            if let Some(bytes) = image {
-                write_new(&dir, &format!("{index}.before"), bytes)?;
-            }
-        }
-        write_new(&dir, "operation.json", &serde_json::to_vec(operation).context("encoding the operation")?)?;
-        sync_dir(&dir)?;
-        sync_dir(&self.dir)
-    }
-
-    /// Makes the prepared operation the one in flight: from here on the next run takes it back if this one dies.
-    pub(crate) fn begin(&self, operation: &Operation) -> Result<()> {
-        self.rename(&fresh(&operation.token), JOURNAL)
-    }
-
-    /// Ends the operation in flight and returns its number. This rename is the commit point.
-    pub(crate) fn finish(&self, rolled_back: bool) -> Result<u64> {
-        if rolled_back {
-            let dir = open_dir(&self.dir, JOURNAL.as_bytes()).context("opening the journal")?;
-            match write_new(&dir, ROLLED_BACK, b"") {
-                Err(error) if !self.has(&format!("{JOURNAL}/{ROLLED_BACK}"))? => return Err(error),
-                _ => sync_dir(&dir)?,
-            }
-        }
-        let id = self.numbers()?.into_iter().max().unwrap_or(0) + 1;
-        self.rename(JOURNAL, &numbered(id))?;
-        Ok(id)
-    }
-
-    /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
-    pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
-        let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
-        Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
-    }
-
-    /// Removes a folder of the store.
-    pub(crate) fn discard(&self, folder: &str) -> Result<()> {
-        if let Ok(dir) = open_dir(&self.dir, folder.as_bytes()) {
-            for entry in sys::Dir::read_from(&dir).context("listing the store")? {
-                let name = entry.context("listing the store")?.file_name().to_owned();
-                if name.to_bytes() != b"." && name.to_bytes() != b".." {
-                    sys::unlinkat(&dir, name.as_c_str(), AtFlags::empty()).context("clearing the store")?;
-                }
-            }
-        }
-        sys::unlinkat(&self.dir, folder, AtFlags::REMOVEDIR).context("clearing the store")
-    }
-
-    /// The folder in which [`Store::prepare`] puts `operation`.
-    pub(crate) fn fresh_folder(operation: &Operation) -> String {
-        fresh(&operation.token)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        sys::renameat(&self.dir, from, &self.dir, to)
-            .with_context(|| format!("renaming {from} to {to} in {}", self.path))?;
-        sync_dir(&self.dir)
-    }
-
-    fn load(&self, folder: &str) -> Result<Operation> {
-        let operation: Operation =
-            serde_json::from_slice(&self.read(folder, "operation.json")?).context("reading the record")?;
-        anyhow::ensure!(operation.format == 1, "the record is of a newer version of ipalias");
-        // The token becomes part of file names: a store on a mounted disk is not trusted with more than that.
-        let sound = operation.token.len() == 16 && operation.token.bytes().all(|b| b.is_ascii_hexdigit());
-        anyhow::ensure!(sound, "the record's token is not one of ipalias");
-        Ok(Operation { rolled_back: self.has(&format!("{folder}/{ROLLED_BACK}"))?, ..operation })
-    }
-
-    fn read(&self, folder: &str, name: &str) -> Result<Vec<u8>> {
-        let dir =
-            open_dir(&self.dir, folder.as_bytes()).with_context(|| format!("opening {folder} in {}", self.path))?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = sys::openat(&dir, name, flags, Mode::empty()).with_context(|| format!("opening {folder}/{name}"))?;
-        let mut bytes = Vec::new();
-        let mut limited = std::fs::File::from(file).take(MOST_RECORD_BYTES);
-        limited.read_to_end(&mut bytes).with_context(|| format!("reading {folder}/{name}"))?;
-        Ok(bytes)
-    }
-
-    fn has(&self, name: &str) -> Result<bool> {
-        Ok(root::look(&self.dir, name.as_bytes())
-            .with_context(|| format!("looking for {name} in {}", self.path))?
-            .is_some())
-    }
-
-    /// The numbers of all operations, in no order.
-    pub fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let digits = |name: &String| name.len() >= 6 && name.bytes().all(|b| b.is_ascii_digit());
-        Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
-    }
-
-    fn names(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in sys::Dir::read_from(&self.dir).context("listing the store")? {
-            names.push(entry.context("listing the store")?.file_name().to_string_lossy().into_owned());
-        }
-        Ok(names)
-    }
-}
-
-/// `/var/lib/ipalias`, or `/etc/.ipalias` on a mounted disk whose separate `/var` is not mounted: there the record would
-/// be hidden under the mount point at the next boot.
-fn place(root: &Root) -> Result<RootPath> {
-    let var_lib = RootPath::from("/var/lib/ipalias");
-    if root.is_live() {
-        return Ok(var_lib);
-    }
-    let fstab = root.read(&"/etc/fstab".into())?.unwrap_or_default();
-    let separate = String::from_utf8_lossy(&fstab).lines().any(|line| {
-        !line.trim_start().starts_with('#') && matches!(line.split_whitespace().nth(1), Some("/var" | "/var/lib"))
-    });
-    let device = |path: &RootPath| -> Result<Option<u64>> {
-        let place = root.walk(path, true)?;
-        Ok(place.dir.and_then(|dir| root::look(&dir, place.path.name()).ok().flatten()).map(|stat| stat.st_dev))
-    };
-    let mounted =
-        device(&"/var".into())? != device(&"/etc".into())? || device(&"/var/lib".into())? != device(&"/var".into())?;
-    Ok(if separate && !mounted { "/etc/.ipalias".into() } else { var_lib })
-}
-
-fn numbered(id: u64) -> String {
-    format!("{id:06}")
-}
-
-fn fresh(token: &str) -> String {
-    format!("{FRESH}{token}")
-}
-
-/// Creates `path` and what is missing above it with `mode`; returns what was created, outermost first.
-pub(crate) fn make_dirs(root: &Root, path: &RootPath, mode: u32) -> Result<Vec<RootPath>> {
-    let mut missing = Vec::new();
-    let mut at = path.clone();
-    while root.kind(&at)? == root::NodeKind::Absent {
-        missing.push(at.clone());
-        at = at.parent();
-    }
-    missing.reverse();
-    for dir in &missing {
-        let place = root.walk(dir, true)?;
-        let parent = place.dir.with_context(|| format!("the directory above {dir} is missing"))?;
-        match sys::mkdirat(&parent, place.path.name(), Mode::from_raw_mode(0o700)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(std::io::Error::from(errno)).with_context(|| format!("creating {dir}")),
-        }
-        // Explicitly, so that the caller's umask has no say.
-        let made = open_dir(&parent, place.path.name()).with_context(|| format!("opening {dir}"))?;
-        sys::fchmod(&made, Mode::from_raw_mode(mode)).with_context(|| format!("setting the mode of {dir}"))?;
-        sync_dir(&parent)?;
-    }
-    Ok(missing)
-}
-
-fn open_dir(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
-    let name = if name.is_empty() { b".".as_slice() } else { name };
-    sys::openat(parent, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn write_new(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = sys::openat(dir, name, flags, Mode::from_raw_mode(0o600))
-        .with_context(|| format!("creating {name} in the store"))?;
-    let mut file = std::fs::File::from(file);
-    file.write_all(bytes).with_context(|| format!("writing {name} in the store"))?;
-    file.sync_all().with_context(|| format!("syncing {name} in the store"))
-}
-
-/// Makes the names in an open directory durable. File systems without that notion (NFS, vfat) are taken as they are.
-pub(crate) fn sync_dir(dir: &OwnedFd) -> Result<()> {
-    // An O_PATH descriptor cannot be synced; "." opens the same directory for that.
-    let open = open_dir(dir, b".").context("opening a directory to sync it")?;
-    match sys::fsync(&open) {
-        Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-        Err(errno) => Err(std::io::Error::from(errno)).context("syncing a directory"),
-    }
+/// Sixteen random hex digits, for names that nobody can foresee.
+fn token() -> Result<String> {
+    let mut bytes = [0u8; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .context("asking the kernel for random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -487,16 +179,5 @@ mod tests {
         assert_eq!(text(951_782_400), "2000-02-29 00:00:00 UTC");
         assert_eq!(text(1_795_384_562), "2026-11-22 21:56:02 UTC");
         assert_eq!(text(4_107_542_399), "2100-02-28 23:59:59 UTC");
-    }
-
-    #[test]
-    fn a_store_on_an_unmounted_var_would_be_hidden() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
-        std::fs::create_dir_all(dir.path().join("var/lib")).unwrap();
-        let root = Root::open(dir.path()).unwrap();
-        assert_eq!(place(&root).unwrap(), "/var/lib/ipalias".into());
-        std::fs::write(dir.path().join("etc/fstab"), "# /dev/x /var ext4\n/dev/sdb1 /var ext4 defaults 0 2\n").unwrap();
-        assert_eq!(place(&root).unwrap(), "/etc/.ipalias".into());
     }
 }

@@ -3,7 +3,7 @@
 //! The flow of `add`, which every verb follows:
 //! [`cli`](../src/cli.rs) parses → [`alias`] says what may be asked for → [`root`] opens the file system →
 //! [`detect`] finds the [`backend`] in charge → its `entries` say what is there → its `add` returns a [`plan`] →
-//! [`proof`] checks the plan on an overlay → [`diff`] shows it → [`transaction`] writes it, with [`journal`] →
+//! [`proof`] checks the plan on an overlay → [`diff`] shows it → [`transaction`] writes it, with [`journal`] and [`store`] →
 //! [`runner`] and [`live`] make it effective → [`live`] verifies → commit, or everything is undone.
 //!
 //! Three modules touch the machine: `transaction` writes, `runner` starts programs, `live` asks the kernel.
@@ -23,6 +23,7 @@ pub mod plan;
 pub mod proof;
 pub mod root;
 pub mod runner;
+pub mod store;
 pub mod syntax;
 pub mod text;
 pub mod transaction;

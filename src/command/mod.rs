@@ -20,9 +20,9 @@ use crate::cli::{Addresses, Apply, Cli, Global, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::host;
-use crate::journal::Store;
 use crate::live::{Live, Snapshot};
 use crate::root::Root;
+use crate::store::Store;
 use crate::ui::Ui;
 
 /// The most bytes that `--from` reads.

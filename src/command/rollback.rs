@@ -11,10 +11,11 @@ use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::Rollback;
 use crate::detect::detect;
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::journal::{Metadata, Operation, Store, digest};
+use crate::journal::{Metadata, Operation, digest};
 use crate::live::Expectation;
 use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::RootPath;
+use crate::store::Store;
 use crate::ui::AddressLine;
 
 /// Runs the verb.

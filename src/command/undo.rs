@@ -7,11 +7,12 @@ use super::perform::Proposal;
 use crate::alias::Alias;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
-use crate::journal::{LiveRecord, Store};
+use crate::journal::LiveRecord;
 use crate::live::Expectation;
 use crate::plan::{Action, Step};
 use crate::root::Root;
 use crate::runner;
+use crate::store::Store;
 use crate::transaction::{self, Transaction};
 
 /// Takes back what a killed run left, before anything else.

@@ -16,9 +16,10 @@ use rustix::fs::{self as sys, AtFlags};
 use rustix::io::Errno;
 
 use crate::error::{Kind, Refusal, Result};
-use crate::journal::{self, FileRecord, Metadata, Operation, Store, digest};
+use crate::journal::{FileRecord, Metadata, Operation, digest};
 use crate::plan::{Backup, Change, Plan};
 use crate::root::{self, Root, RootPath};
+use crate::store::{self, Store};
 use replace::{Staged, metadata_of, new_file_metadata, remove_temp, stage, temp_name, write_temp};
 
 /// An operation in flight: written or about to be, not yet committed.
@@ -87,7 +88,7 @@ impl<'a> Transaction<'a> {
 
     fn stage_all(&mut self, changes: &[&Change], wanted: &[Metadata]) -> Result<()> {
         for (change, metadata) in changes.iter().zip(wanted) {
-            for dir in journal::make_dirs(self.root, &change.path.parent(), 0o755)? {
+            for dir in store::make_dirs(self.root, &change.path.parent(), 0o755)? {
                 tracing::debug!("created {dir}");
             }
             let token = &self.operation.token;
@@ -97,7 +98,7 @@ impl<'a> Transaction<'a> {
             self.back_up(change, metadata)?;
         }
         for staged in &self.staged {
-            journal::sync_dir(&staged.dir)?;
+            store::sync_dir(&staged.dir)?;
         }
         self.store.begin(&self.operation)
     }
@@ -171,7 +172,7 @@ impl<'a> Transaction<'a> {
             staged.swap()?;
         }
         for staged in &self.staged {
-            journal::sync_dir(&staged.dir)?;
+            store::sync_dir(&staged.dir)?;
         }
         let deleted = self.staged.iter().filter(|staged| !staged.replaces);
         let parents: Vec<RootPath> = deleted.map(|staged| staged.path.parent()).collect();
@@ -252,15 +253,15 @@ fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<Roo
             .into());
         }
         if image.is_some() {
-            for dir in journal::make_dirs(root, &path.parent(), 0o755)? {
+            for dir in store::make_dirs(root, &path.parent(), 0o755)? {
                 tracing::debug!("created {dir} again");
             }
         }
         let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
         let staged = stage(root, &path, image.as_deref(), &metadata, file.after.clone(), &operation.token)?;
-        journal::sync_dir(&staged.dir)?;
+        store::sync_dir(&staged.dir)?;
         staged.swap()?;
-        journal::sync_dir(&staged.dir)?;
+        store::sync_dir(&staged.dir)?;
     }
     remove_dirs(root, operation)?;
     if conflicts.is_empty() {
@@ -296,7 +297,7 @@ fn remove_empty_dir(root: &Root, path: &RootPath) -> Result<()> {
     let place = root.walk(path, false)?;
     let Some(parent) = place.dir else { return Ok(()) };
     match sys::unlinkat(&parent, place.path.name(), AtFlags::REMOVEDIR) {
-        Ok(()) => journal::sync_dir(&parent),
+        Ok(()) => store::sync_dir(&parent),
         Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => Ok(()),
         Err(errno) => Err(std::io::Error::from(errno)).with_context(|| format!("removing {path}")),
     }
