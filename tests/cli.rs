@@ -138,6 +138,59 @@ fn roots_that_are_none() {
 }
 
 #[test]
+fn two_claims_of_equal_weight_are_refused() {
+    let host = host();
+    fs::create_dir_all(host.path().join("etc/systemd/network")).unwrap();
+    let network = "[Match]\nName=eth0\n\n[Network]\nAddress=192.0.2.10/24\nGateway=192.0.2.1\n";
+    fs::write(host.path().join("etc/systemd/network/50-default.network"), network).unwrap();
+    refused(host.path(), &["add", "203.0.113.5"], 3, "equal right");
+    let message = text(&ipalias(host.path(), &["list"]).stderr);
+    assert!(message.contains("networkd (") && message.contains("ifupdown ("), "both claims: {message}");
+    assert!(ipalias(host.path(), &["-n", "add", "203.0.113.5", "--backend", "ifupdown"]).status.success());
+    assert!(ipalias(host.path(), &["-n", "add", "203.0.113.5", "--backend", "networkd"]).status.success());
+
+    // One that is enabled beats one whose files merely lie there.
+    let wants = host.path().join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    symlink("/lib/systemd/system/systemd-networkd.service", wants.join("systemd-networkd.service")).unwrap();
+    let status = ipalias(host.path(), &["status"]);
+    assert!(text(&status.stdout).contains("networkd (it is enabled)"), "{}", text(&status.stdout));
+    symlink("/lib/systemd/system/networking.service", wants.join("networking.service")).unwrap();
+    refused(host.path(), &["add", "203.0.113.5"], 3, "equal right");
+
+    // What the running system says beats both.
+    fs::create_dir_all(host.path().join("run/network")).unwrap();
+    fs::write(host.path().join("run/network/ifstate"), "lo=lo\neth0=eth0\n").unwrap();
+    let status = ipalias(host.path(), &["status"]);
+    assert!(text(&status.stdout).contains("ifupdown (it configured the running system)"), "{}", text(&status.stdout));
+}
+
+#[test]
+fn an_interrupted_operation_is_reported_and_taken_back() {
+    let host = host();
+    let file = host.path().join("etc/network/interfaces");
+    assert!(ipalias(host.path(), &["add", "203.0.113.5"]).status.success());
+    // As if the run had been killed just before its last rename.
+    let store = host.path().join("var/lib/ipalias");
+    fs::rename(store.join("000001"), store.join("journal")).unwrap();
+    let status = ipalias(host.path(), &["status"]);
+    assert!(text(&status.stderr).contains("was interrupted"), "{}", text(&status.stderr));
+    assert_ne!(fs::read_to_string(&file).unwrap(), INTERFACES, "status and list only report");
+    let output = ipalias(host.path(), &["add", "203.0.113.6"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let now = fs::read_to_string(&file).unwrap();
+    assert!(!now.contains("203.0.113.5") && now.contains("203.0.113.6"), "{now}");
+
+    // Somebody edited the file after the crash: it is left alone, and the way out is told.
+    fs::rename(store.join("000002"), store.join("journal")).unwrap();
+    fs::write(&file, now + "# mine\n").unwrap();
+    let output = ipalias(host.path(), &["add", "203.0.113.7"]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("type: "), "{}", text(&output.stderr));
+    assert!(fs::read_to_string(&file).unwrap().ends_with("# mine\n"));
+}
+
+#[test]
 fn a_root_is_never_left() {
     let host = host();
     let outside = scratch();
