@@ -65,6 +65,12 @@ impl Command {
         }
     }
 
+    /// The same command with another time limit.
+    pub fn within(mut self, limit: Duration) -> Command {
+        self.limit = limit;
+        self
+    }
+
     /// The same command, known to disturb.
     pub fn disturbing(mut self, what: Disturbs) -> Command {
         self.disturbs = what;

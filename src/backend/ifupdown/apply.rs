@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::alias::Alias;
 use crate::backend::Situation;
@@ -14,6 +15,9 @@ use crate::plan::{Action, Apply, Command, Disturbs, Step};
 use crate::root::{NodeKind, Root, RootPath};
 
 use super::flavour::Flavour;
+
+/// A full restart waits for duplicate address detection in each of what may be hundreds of stanzas.
+const RESTART_LIMIT: Duration = Duration::from_secs(900);
 
 /// From here on `ifup` for each alias (31 ms) takes longer than an administrator waits; addresses are set directly.
 const MOST_NAMES: usize = 32;
@@ -100,7 +104,7 @@ pub(super) fn restart(root: &Root, flavour: Flavour, hotplug: Option<&str>) -> R
             )));
         }
     }
-    Ok(Ok(Command::new(argv.iter().copied()).disturbing(Disturbs::Interface)))
+    Ok(Ok(Command::new(argv.iter().copied()).disturbing(Disturbs::Interface).within(RESTART_LIMIT)))
 }
 
 fn has_systemd(root: &Root) -> Result<bool> {
