@@ -283,6 +283,50 @@ fn mode_and_owner_are_carried_over() {
 }
 
 #[test]
+fn attributes_and_acls_are_carried_over() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    // On a disk: file systems in memory keep fewer attributes.
+    let host = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    fs::create_dir_all(host.path().join("etc/network")).unwrap();
+    let file = host.path().join("etc/network/interfaces");
+    fs::write(&file, INTERFACES).unwrap();
+    // acl(5) as the kernel stores it: version 2, then tag, permissions, id; user 1234 may read.
+    let entry =
+        |tag: u16, bits: u16, id: u32| [&tag.to_le_bytes()[..], &bits.to_le_bytes(), &id.to_le_bytes()].concat();
+    let none = u32::MAX;
+    let entries = [entry(1, 6, none), entry(2, 4, 1234), entry(4, 4, none), entry(16, 4, none), entry(32, 4, none)];
+    let acl = [&2u32.to_le_bytes()[..], &entries.concat()].concat();
+    let wanted: [(&str, &[u8]); 2] = [("user.origin", b"installer"), ("system.posix_acl_access", &acl)];
+    let supported = wanted.map(|(name, value)| setxattr(&file, name, value, XattrFlags::empty()).is_ok());
+    assert!(supported.contains(&true) || !support::tools_required(), "the file system keeps no attributes at all");
+    let check = |when: &str, name: &str| {
+        for ((attribute, value), _) in wanted.iter().zip(supported).filter(|(_, supported)| *supported) {
+            let mut found = vec![0; 256];
+            let length = getxattr(file.with_file_name(name), *attribute, found.as_mut_slice()).unwrap_or(0);
+            assert_eq!(&found[..length], *value, "{when}: {attribute} of {name}");
+        }
+    };
+    assert!(ipalias(host.path(), &["add", "203.0.113.5"]).status.success());
+    check("after add", "interfaces");
+    check("after add", "interfaces.bak");
+    assert!(ipalias(host.path(), &["rollback"]).status.success());
+    check("after rollback", "interfaces");
+}
+
+#[test]
+fn colour_and_escapes() {
+    let host = host();
+    let file = host.path().join("etc/network/interfaces");
+    fs::write(&file, [INTERFACES.as_bytes(), b"# caf\xe9 \x1b[2J\n"].concat()).unwrap();
+    let plain = ipalias(host.path(), &["-n", "add", "203.0.113.5"]).stdout;
+    assert!(plain.windows(7).any(|bytes| bytes == b"\xe9 \x1b[2J\n"[..7].as_ref()), "byte-exact for patch");
+    assert!(!text(&plain).contains("\x1b[32m"));
+    let colored = ipalias(host.path(), &["-n", "--color", "always", "add", "203.0.113.5"]).stdout;
+    assert!(text(&colored).contains("\x1b[32m+auto eth0:0\x1b[0m"), "{}", text(&colored));
+    assert!(text(&colored).contains("caf\\xe9 \\x1b[2J"), "{}", text(&colored));
+}
+
+#[test]
 fn options_stand_on_either_side() {
     let host = host();
     let first = ipalias(host.path(), &["--dry-run", "add", "203.0.113.5"]);
