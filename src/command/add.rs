@@ -86,6 +86,14 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
     for line in lines.iter_mut().filter(|line| line.result == "added" && line.label.is_none()) {
         line.label = labels.get(&line.address).map(ToString::to_string);
     }
+    // An address comes up with the label that its file gives it, also where the file had one before (a repair).
+    let restart = plan.restart.iter_mut().flat_map(|apply| &mut apply.after);
+    for step in plan.auto.after.iter_mut().chain(restart) {
+        if let Action::Add(alias @ Alias { label: None, .. }) = &mut step.action {
+            let label = labels.get(&alias.address.to_string());
+            alias.label = label.and_then(|label| Label::new(label).ok()).filter(|_| alias.address.addr().is_ipv4());
+        }
+    }
     plan.notes.splice(0..0, notes);
     let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
     let backend = detection.backend;
