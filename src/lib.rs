@@ -1,7 +1,7 @@
 //! ipalias puts an additional (failover) IP address on a server, persistently.
 //!
 //! The flow of `add`, which every verb follows:
-//! [`cli`](../src/cli.rs) parses → [`alias`] says what may be asked for → [`root`] opens the file system →
+//! [`cli`] parses → [`alias`] says what may be asked for → [`root`] opens the file system →
 //! [`detect`] finds the [`backend`] in charge → its `entries` say what is there → its `add` returns a [`plan`] →
 //! [`proof`] checks the plan on an overlay → [`diff`] shows it → [`transaction`] writes it, with [`journal`] and [`store`] →
 //! [`runner`] and [`live`] make it effective → [`live`] verifies → commit, or everything is undone.

@@ -2,7 +2,7 @@
 //!
 //! A [`Snapshot`] is taken before a change; afterwards the new one must show the addresses of the plan and nothing else
 //! lost. Duplicate address detection takes 1 to 2 s (RFC 4862 5.4), so verification waits.
-//! Leaves out: files (V6 is the re-reading in `command::perform`), and every system but Linux.
+//! Leaves out: files (`command::perform` reads those again), and every system but Linux.
 
 mod netlink;
 mod snapshot;

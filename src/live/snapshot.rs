@@ -1,4 +1,4 @@
-//! The network at one moment, and what is wrong with it compared with an earlier one (V1 to V5 of the verification):
+//! The network at one moment, and what is wrong with it compared with an earlier one:
 //! the addresses wanted are up, and no other address, default route, source address or link was lost.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,7 +137,7 @@ impl Snapshot {
         self.addresses.iter().find(|address| address.interface == interface && address.net.addr() == ip)
     }
 
-    /// What is wrong, as sentences (V1 to V5), and whether waiting cannot help.
+    /// What is wrong, as sentences, and whether waiting cannot help.
     pub(super) fn faults(&self, before: &Snapshot, expect: &Expectation) -> (Vec<String>, bool) {
         let mut faults = Vec::new();
         let mut hopeless = false;
