@@ -169,7 +169,9 @@ impl Ui {
         for line in report.addresses.iter().take(most) {
             let label = line.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
             let note = line.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-            self.line(&format!("{} {} on {}{label}{note}", line.result, line.address, line.interface));
+            let planned = report.result == "planned" && line.result != "unchanged";
+            let tense = if planned { "to be " } else { "" };
+            self.line(&format!("{tense}{} {} on {}{label}{note}", line.result, line.address, line.interface));
         }
         if report.addresses.len() > most {
             self.line(&format!("... and {} more", report.addresses.len() - most));

@@ -169,7 +169,7 @@ fn recorded(stage: &Stage, dry: &Output) -> Result<(), Failed> {
         *at += line.len();
         Some((start, line))
     });
-    let words: [&[u8]; 4] = [b"added ", b"removed ", b"activated ", b"unchanged "];
+    let words: [&[u8]; 2] = [b"to be ", b"unchanged "];
     let end = at.filter(|(_, line)| words.iter().any(|word| line.starts_with(word))).map(|(start, _)| start).next();
     let (diff, rest) = dry.stdout.split_at(end.unwrap_or(dry.stdout.len()));
     for (name, found) in [("diff", diff), ("commands", rest)] {
