@@ -172,6 +172,11 @@ impl Snapshot {
         faults.extend(
             before.lost_addresses(self, expect).map(|lost| format!("{} was lost from {}", lost.net, lost.interface)),
         );
+        let tentative = |address: &Address| address.flags.contains(AddressFlags::Tentative);
+        faults.extend(before.addresses.iter().filter(|former| !tentative(former)).filter_map(|former| {
+            let now = up.get(&(former.interface.as_str(), former.net.addr())).filter(|now| tentative(now))?;
+            Some(format!("{} is not usable yet: it is being checked for duplicates", now.net))
+        }));
         let defaults = |snapshot: &Snapshot| -> BTreeSet<String> {
             snapshot.routes.iter().filter(|route| is_default(route)).map(|route| snapshot.describe(route)).collect()
         };
