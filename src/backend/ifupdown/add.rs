@@ -18,6 +18,7 @@ use super::address::{self, Found, Origin};
 use super::apply::{self, Placed};
 use super::edit::{self, Edits};
 use super::flavour::Flavour;
+use super::fold;
 use super::owner::{elsewhere, is_foreign};
 use super::primary::Devices;
 use super::stanza::{Effect, Family, INTERFACES, Source, Stanza, Tree};
@@ -81,6 +82,11 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
     plan.notes = planner.notes.into_iter().collect();
     plan.changes = planner.edits.changes(tree)?;
     plan.checks = edit::checks(tree.flavour, &plan.changes);
+    if !tree.flavour.is_strict() && !address::others_stay(root, tree, &found, &plan, &named)? {
+        let reason = format!("with it {} would set other addresses of the interface differently", tree.flavour.name());
+        let hint = "write the prefix behind each address of the interface first, as in: address 192.0.2.10/24";
+        return Err(Refusal::new(Kind::Malformed, reason, hint).at(&INTERFACES.into(), 0).into());
+    }
     Ok(plan)
 }
 
@@ -144,8 +150,13 @@ impl<'p> Planner<'p> {
         let autoconf = self.keeps_autoconf(interface, family)?;
         let taken = self.taken_numbers(interface);
         let mut free = alias::lowest_free(&taken, 0);
+        let mut checked = false;
         for alias in aliases {
             let own = self.own_name(alias, form, &mut free)?;
+            if own.is_none() && !checked {
+                self.check_name(base)?;
+                checked = true;
+            }
             if own.is_none() && !self.devices.starts.brings_up(base) {
                 return Err(self.never_up(base).into());
             }
@@ -173,10 +184,8 @@ impl<'p> Planner<'p> {
             let reason = format!("{INTERFACES} has no stanza for {device}");
             return Err(Refusal::new(Kind::Unacceptable, reason, format!("it has stanzas for {known}")).into());
         };
-        if let Some(line) = address::unreadable(base).filter(|_| self.tree.flavour.is_two()) {
-            let hint = "repair the address first: nothing may stand behind it";
-            let refusal = Refusal::new(Kind::Malformed, address::DROPS_ALL, hint);
-            return Err(refusal.at(&base.source.path, line.number()).into());
+        if self.tree.flavour.is_two() {
+            self.check_fold(device)?;
         }
         let here = |found: &&Found| {
             let stanza = self.tree.stanzas.get(found.stanza);
@@ -191,6 +200,57 @@ impl<'p> Planner<'p> {
                 Err(Refusal::new(Kind::Malformed, reason, hint).at(&first.entry.path, first.entry.line).into())
             }
             _ => Ok(base),
+        }
+    }
+
+    /// ifupdown2: refuses what would keep any address of the interface from being set (see `fold`).
+    fn check_fold(&self, device: &str) -> Result<()> {
+        let stanzas = self.devices.of(device);
+        if let Some(first) = stanzas.first().filter(|first| matches!(first.method.as_str(), "dhcp" | "ppp")) {
+            let reason = format!("ifupdown2 takes no other addresses for {device} beside {}", first.method);
+            let hint = "configure the interface as static, or add the address with an up line by hand";
+            let refusal = Refusal::new(Kind::Unsupported, reason, hint);
+            return Err(refusal.at(&first.source.path, first.head.number()).into());
+        }
+        for stanza in stanzas {
+            if let Some(line) = address::unreadable(stanza) {
+                let hint = "repair the address first: nothing may stand behind it";
+                let refusal = Refusal::new(Kind::Malformed, fold::DROPS_ALL, hint);
+                return Err(refusal.at(&stanza.source.path, line.number()).into());
+            }
+        }
+        let lines = self.found.iter().filter(|found| matches!(found.origin, Origin::Line(_)));
+        let lines = lines.map(|found| &found.entry).filter(|entry| entry.interface == device);
+        let up = stanzas.iter().any(|stanza| self.devices.starts.brings_up(stanza));
+        for entry in lines.filter(|_| up) {
+            if let Some(reason) = &entry.problem {
+                let refusal = Refusal::new(Kind::Malformed, reason.clone(), "repair the address first");
+                return Err(refusal.at(&entry.path, entry.line).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Debian's ifupdown: refuses a further stanza of a name of which another makes `ifup` give up.
+    fn check_name(&self, base: &Stanza) -> Result<()> {
+        if !self.tree.flavour.is_debian() {
+            return Ok(());
+        }
+        let hint = "repair that stanza first: ifup does not come to the ones behind it";
+        let mut same = self.tree.stanzas.iter().filter(|stanza| stanza.name == base.name);
+        if let Some(empty) = same.find(|stanza| address::lacks_address(self.tree, stanza)) {
+            let reason = format!("the stanza of {} has no address, so that ifup gives up on it", base.name);
+            let refusal = Refusal::new(Kind::Malformed, reason, hint);
+            return Err(refusal.at(&empty.source.path, empty.head.number()).into());
+        }
+        let named = |found: &&Found| self.tree.stanzas.get(found.stanza).is_some_and(|stanza| stanza.name == base.name);
+        let failing = self.found.iter().filter(|found| found.fails).find(named);
+        match failing {
+            Some(Found { entry, .. }) => {
+                let reason = entry.problem.clone().unwrap_or_default();
+                Err(Refusal::new(Kind::Malformed, reason, hint).at(&entry.path, entry.line).into())
+            }
+            None => Ok(()),
         }
     }
 
@@ -210,8 +270,11 @@ impl<'p> Planner<'p> {
             Flavour::Old | Flavour::Classic => Form::Alias,
             Flavour::BusyBox if aliases && family == Family::V4 => Form::Alias,
             Flavour::BusyBox => Form::Repeated,
-            // ifupdown2 takes no address lines in a dhcp stanza.
-            Flavour::Two { .. } if base.is_dynamic() || hollow || (repeated && !lines) => Form::Repeated,
+            Flavour::Two { .. } if hollow || (repeated && !lines) => Form::Repeated,
+            // A line put in before others could move their netmasks (see `fold`); a stanza at the end cannot.
+            Flavour::Two { .. } if stanzas.len() > 1 && stanzas.iter().any(|stanza| has_attributes(stanza)) => {
+                Form::Repeated
+            }
             Flavour::Two { .. } => Form::Line,
             Flavour::Ng { .. } if lines && !repeated && !hollow => Form::Line,
             Flavour::Ng { .. } => Form::Repeated,
@@ -342,7 +405,7 @@ impl<'p> Planner<'p> {
                 lines.push(format!("{indent}netmask {bits}"));
             }
         }
-        if ip.is_ipv6() && !alias.preferred && self.has_lifetimes() {
+        if ip.is_ipv6() && !alias.preferred && self.has_lifetimes(&alias.interface) {
             lines.push(format!("{indent}preferred-lifetime 0"));
         }
         if autoconf {
@@ -356,15 +419,17 @@ impl<'p> Planner<'p> {
         self.placed.push(Placed { alias: Alias { label, ..alias.clone() }, stanza: own });
     }
 
-    /// ifupdown-ng: whether a netmask or an address of an earlier stanza of this name still waits for its counterpart, so
-    /// that a netmask written now would go to the wrong one. Every reader but BusyBox takes a prefix behind the address instead.
+    /// Whether a netmask written now could go to another address, so that the prefix is put behind the address: with
+    /// ifupdown2 the netmasks of all stanzas are counted together (see `fold`); with ifupdown-ng a netmask or an address of
+    /// an earlier stanza may still wait for its counterpart (see `merge`).
     fn netmask_goes_astray(&self, target: &Target, name: &str) -> bool {
-        self.tree.flavour.is_ng()
-            && match target {
-                Target::Existing(source) => self.tree.left_over.contains(&(source.path.clone(), name.to_owned())),
-                // Where among the files a new one is read, and what waits there, is not known.
-                Target::New(_) => true,
-            }
+        self.tree.flavour.is_two()
+            || self.tree.flavour.is_ng()
+                && match target {
+                    Target::Existing(source) => self.tree.left_over.contains(&(source.path.clone(), name.to_owned())),
+                    // Where among the files a new one is read, and what waits there, is not known.
+                    Target::New(_) => true,
+                }
     }
 
     /// Puts `address` lines in behind the last option of `base`.
@@ -381,7 +446,7 @@ impl<'p> Planner<'p> {
         for alias in aliases {
             self.own_name(alias, Form::Line, &mut std::iter::empty())?;
             lines.push(format!("{indent}address {}", alias.address));
-            if alias.address.addr().is_ipv6() && !alias.preferred && self.has_lifetimes() {
+            if alias.address.addr().is_ipv6() && !alias.preferred && self.has_lifetimes(&alias.interface) {
                 // ifupdown2 ties it to the address line above.
                 lines.push(format!("{indent}preferred-lifetime 0"));
             }
@@ -398,15 +463,22 @@ impl<'p> Planner<'p> {
         Refusal::new(Kind::Malformed, reason, hint).at(&base.source.path, base.head.number())
     }
 
-    fn has_lifetimes(&self) -> bool {
-        matches!(self.tree.flavour, Flavour::Classic | Flavour::Two { .. })
+    /// Whether a lifetime of zero can be written for an address of `interface`. With ifupdown2 one in a second stanza
+    /// could go to the primary address (see `fold`).
+    fn has_lifetimes(&self, interface: &IfName) -> bool {
+        match self.tree.flavour {
+            Flavour::Classic => true,
+            Flavour::Two { .. } => self.devices.of(interface.as_str()).len() == 1,
+            Flavour::Old | Flavour::Ng { .. } | Flavour::BusyBox => false,
+        }
     }
 
     fn note_lifetime(&mut self, family: Family, aliases: &[&Alias]) {
-        if family == Family::V6 && !self.has_lifetimes() && aliases.iter().any(|alias| !alias.preferred) {
+        let marked = aliases.first().is_some_and(|alias| self.has_lifetimes(&alias.interface));
+        if family == Family::V6 && !marked && aliases.iter().any(|alias| !alias.preferred) {
             let name = self.tree.flavour.name();
             self.notes.insert(format!(
-                "{name} cannot mark an IPv6 address as not preferred: after the next boot the server may use it as its \
+                "{name} cannot mark an IPv6 address as not preferred here: after the next boot the server may use it as its \
                  source address"
             ));
         }
@@ -430,6 +502,12 @@ impl<'p> Planner<'p> {
 }
 
 const DEFAULT_INDENT: &str = "    ";
+
+/// Whether a stanza has lines that belong to the address above them.
+fn has_attributes(stanza: &Stanza) -> bool {
+    const ATTRIBUTES: [&[u8]; 4] = [b"netmask", b"broadcast", b"scope", b"preferred-lifetime"];
+    stanza.options.iter().any(|option| ATTRIBUTES.contains(&option.word(0)))
+}
 
 /// The indentation of a stanza's first option; the default if that is not blanks and tabs.
 fn indent_of(stanza: &Stanza) -> String {

@@ -13,7 +13,7 @@ use crate::text::Text;
 
 use super::flavour::{Flavour, Keyword};
 use super::hook;
-use super::include::{self, Include, MOST_FILES};
+use super::include::{Include, MOST_FILES};
 use super::merge::Merge;
 use super::stanza::{Effect, Family, Fault, INTERFACES, Source, Stanza, Start, Tree};
 
@@ -328,16 +328,20 @@ impl Reader<'_> {
         class: String,
     ) -> Result<Current, String> {
         let line = Arc::new(line);
+        if line.words.len() == 1 && self.flavour.is_ng() {
+            // ifupdown-ng takes it for an interface with an empty name.
+            self.merge.auto("");
+            return Ok(Current::Named(String::new()));
+        }
         if line.words.len() == 1 {
             let stanza = match &current {
-                Current::Stanza(at) if self.flavour == Flavour::Classic || self.flavour.is_ng() => {
-                    self.tree.stanzas.get(*at)
-                }
+                Current::Stanza(at) if self.flavour == Flavour::Classic => self.tree.stanzas.get(*at),
                 _ => None,
             };
             let Some(name) = stanza.map(|stanza| stanza.name.clone()) else { return Ok(Current::Nothing) };
             let source = Arc::clone(source);
             let start = Start {
+                position: self.tree.stanzas.len(),
                 source,
                 line,
                 word: None,
@@ -356,6 +360,7 @@ impl Reader<'_> {
             }
             let (device, logical) = name.split_once('=').unwrap_or((&name, &name));
             self.tree.starts.push(Start {
+                position: self.tree.stanzas.len(),
                 source: Arc::clone(source),
                 line: Arc::clone(&line),
                 word: Some(index),
@@ -465,7 +470,8 @@ impl Reader<'_> {
 
     fn follow(&mut self, source: &Source, line: &WordLine, include: &Include, depth: usize) -> Result<()> {
         let files = include.files(self.root, self.flavour)?;
-        let circle = files.iter().any(|path| self.under_way.contains(path)) && self.flavour != Flavour::Classic;
+        let skips_seen = matches!(self.flavour, Flavour::Classic | Flavour::Ng { .. });
+        let circle = !skips_seen && files.iter().any(|path| self.under_way.contains(path));
         if circle || depth >= MOST_DEPTH || self.tree.sources.len() >= MOST_FILES {
             let reason = "files include each other without end";
             self.fault(source, line.number(), reason, "remove the include that closes the circle", Effect::RefusesAll);
@@ -474,7 +480,7 @@ impl Reader<'_> {
         let missing = match (self.flavour, include) {
             (Flavour::BusyBox, Include::Files(_)) => files.is_empty(),
             (Flavour::BusyBox, Include::Directory(path)) => !self.holds_only_files(path)?,
-            (Flavour::Ng { .. }, Include::Files(path)) => files.is_empty() && include::is_literal(path.as_bytes()),
+            (Flavour::Ng { patterns: false }, Include::Files(_)) => files.is_empty(),
             _ => false,
         };
         if missing {
