@@ -6,22 +6,22 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::alias::{self, Alias, IfName, Label, MOST_NAME_BYTES};
 use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Plan, Step};
-use crate::root::{NodeKind, Root, RootPath};
+use crate::root::{Root, RootPath};
 
 use super::address::{self, Found, Origin};
 use super::apply::{self, Placed};
 use super::edit::{self, Edits};
 use super::flavour::Flavour;
 use super::fold;
-use super::owner::{elsewhere, is_foreign};
+use super::owner::elsewhere;
+use super::place::{self, Target};
 use super::primary::Devices;
-use super::stanza::{Effect, Family, INTERFACES, Source, Stanza, Tree};
+use super::stanza::{Effect, Family, INTERFACES, Stanza, Tree};
 
 /// From here on the files' own cost at boot is worth a note: ifup waits for duplicate address detection in each stanza.
 const MANY_STANZAS: usize = 16;
@@ -101,14 +101,6 @@ enum Form {
     Line,
 }
 
-/// Where new stanzas go.
-enum Target {
-    /// A file that is there.
-    Existing(Arc<Source>),
-    /// A drop-in that is created.
-    New(RootPath),
-}
-
 struct Planner<'p> {
     root: &'p Root,
     tree: &'p Tree,
@@ -131,14 +123,14 @@ impl<'p> Planner<'p> {
         self.check_family(interface, family, aliases)?;
         let in_base = form == Form::Line && elsewhere(&base.source).is_none();
         if in_base {
-            if let Some(refusal) = self.obstacle(&base.source) {
+            if let Some(refusal) = place::obstacle(self.tree, &base.source) {
                 return Err(refusal.into());
             }
             return self.lines(base, aliases);
         }
         let form = if form == Form::Line { Form::Repeated } else { form };
-        let target = self.target(base)?;
-        let indent = self.indent(base, &target);
+        let target = place::target(self.root, self.tree, base)?;
+        let indent = place::indent(self.tree, base, &target);
         self.note_lifetime(family, aliases);
         if family == Family::V6 && aliases.len() >= MANY_STANZAS && self.tree.flavour == Flavour::Classic {
             self.notes.insert(
@@ -298,47 +290,6 @@ impl<'p> Planner<'p> {
         Ok(())
     }
 
-    /// Why a file cannot be edited, if it cannot.
-    fn obstacle(&self, source: &Source) -> Option<Refusal> {
-        let fault = self.tree.faults.iter().find(|fault| fault.path == source.path);
-        fault.map(|fault| fault.refusal()).or_else(|| elsewhere(source))
-    }
-
-    /// The file for new stanzas: the one with the base stanza, a drop-in that is really read, or the main file.
-    fn target(&self, base: &Stanza) -> Result<Target> {
-        let Some(refusal) = self.obstacle(&base.source) else { return Ok(Target::Existing(Arc::clone(&base.source))) };
-        if refusal.kind != Kind::ManagedElsewhere {
-            return Err(refusal.into());
-        }
-        for path in self.tree.includes.iter().filter_map(|include| include.new_file(self.tree.flavour)) {
-            let path = self.root.resolve(&path)?;
-            if is_foreign(&path) || self.root.kind(&path.parent())? != NodeKind::Directory {
-                continue;
-            }
-            let there = self.tree.sources.iter().find(|source| source.path == path && source.unread.is_none());
-            match there {
-                Some(source) if elsewhere(source).is_none() => {
-                    return self.obstacle(source).map_or(Ok(Target::Existing(Arc::clone(source))), |no| Err(no.into()));
-                }
-                None if self.root.kind(&path)? == NodeKind::Absent => return Ok(Target::New(path)),
-                _ => {}
-            }
-        }
-        let main = self.tree.sources.first().filter(|main| elsewhere(main).is_none());
-        match main {
-            Some(main) => self.obstacle(main).map_or(Ok(Target::Existing(Arc::clone(main))), |no| Err(no.into())),
-            None => Err(refusal.into()),
-        }
-    }
-
-    /// The indentation of options: that of the base stanza, or of the first option in the file.
-    fn indent(&self, base: &Stanza, target: &Target) -> String {
-        let Target::Existing(source) = target else { return DEFAULT_INDENT.to_owned() };
-        let own = |stanza: &&Stanza| Arc::ptr_eq(&stanza.source, source) && !stanza.options.is_empty();
-        let model = Some(base).filter(own).or_else(|| self.tree.stanzas.iter().find(own));
-        model.map_or(DEFAULT_INDENT.to_owned(), indent_of)
-    }
-
     /// The numbers N of names `IF:N` in use.
     fn taken_numbers(&self, interface: &IfName) -> BTreeSet<u32> {
         let number = |name: &String| name.strip_prefix(interface.as_str())?.strip_prefix(':')?.parse().ok();
@@ -441,7 +392,7 @@ impl<'p> Planner<'p> {
             if aliases.iter().any(|a| a.address.addr().is_ipv6()) { Family::V6 } else { Family::V4 },
             aliases,
         );
-        let indent = indent_of(base);
+        let indent = place::indent_of(base);
         let mut lines = Vec::new();
         for alias in aliases {
             self.own_name(alias, Form::Line, &mut std::iter::empty())?;
@@ -501,23 +452,10 @@ impl<'p> Planner<'p> {
     }
 }
 
-const DEFAULT_INDENT: &str = "    ";
-
 /// Whether a stanza has lines that belong to the address above them.
 fn has_attributes(stanza: &Stanza) -> bool {
     const ATTRIBUTES: [&[u8]; 4] = [b"netmask", b"broadcast", b"scope", b"preferred-lifetime"];
     stanza.options.iter().any(|option| ATTRIBUTES.contains(&option.word(0)))
-}
-
-/// The indentation of a stanza's first option; the default if that is not blanks and tabs.
-fn indent_of(stanza: &Stanza) -> String {
-    let first = stanza.options.iter().find(|option| option.word(0) == b"address").or_else(|| stanza.options.first());
-    let Some(line) = first.and_then(|option| stanza.source.text.line(option.lines.start)) else {
-        return DEFAULT_INDENT.to_owned();
-    };
-    let blanks = line.content.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let indent = line.content.get(..blanks).map(|blanks| String::from_utf8_lossy(blanks).into_owned());
-    indent.filter(|_| line.content.get(blanks).is_some_and(u8::is_ascii_graphic)).unwrap_or(DEFAULT_INDENT.to_owned())
 }
 
 /// Notes about lines that name the addresses in `asked` without effect.
