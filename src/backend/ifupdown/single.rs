@@ -14,12 +14,18 @@ use super::flavour::Flavour;
 use super::hook;
 use super::stanza::{Family, Stanza};
 
+/// The options of static stanzas whose values ifupdown puts into commands (`inet.defn`, `inet6.defn`).
+const IN_COMMANDS: [&[u8]; 7] =
+    [b"broadcast", b"gateway", b"metric", b"mtu", b"pointopoint", b"preferred-lifetime", b"scope"];
+
 /// The `address` and `netmask` lines of one stanza, those that it inherits first.
 pub(super) struct Lines<'o> {
     flavour: Flavour,
     addresses: Vec<&'o WordLine>,
     netmasks: Vec<&'o WordLine>,
     deprecated: bool,
+    /// An option that goes into a command and is there twice, which breaks the command.
+    doubled: Option<String>,
 }
 
 impl<'o> Lines<'o> {
@@ -27,7 +33,10 @@ impl<'o> Lines<'o> {
     pub(super) fn new(flavour: Flavour, options: &[&'o WordLine]) -> Lines<'o> {
         let of = |name: &[u8]| options.iter().copied().filter(|option| option.word(0) == name).collect();
         let deprecated = options.iter().any(|option| option.word(0) == b"preferred-lifetime" && option.word(1) == b"0");
-        Lines { flavour, addresses: of(b"address"), netmasks: of(b"netmask"), deprecated }
+        let count = |name: &&[u8]| options.iter().filter(|option| option.word(0) == *name).count();
+        let doubled = IN_COMMANDS.into_iter().find(|name| count(name) > 1);
+        let doubled = doubled.map(|name| String::from_utf8_lossy(name).into_owned());
+        Lines { flavour, addresses: of(b"address"), netmasks: of(b"netmask"), deprecated, doubled }
     }
 
     /// The prefix that the reader gives the address at `nth`, or why it will not set it.
@@ -76,6 +85,9 @@ impl<'o> Lines<'o> {
         if words > 2 || self.netmasks.iter().any(|netmask| netmask.words.len() > 2) {
             return fails("the words behind the value are part of it, so that ifup fails");
         }
+        if let Some(option) = &self.doubled {
+            return fails(&format!("a second {option} line breaks the command, so that ifup fails"));
+        }
         let given = self.given();
         let impossible = given.is_none_or(|bits| bits > alias::host_prefix(ip));
         if self.netmasks.len() > 1 || (!self.netmasks.is_empty() && impossible) {
@@ -83,7 +95,6 @@ impl<'o> Lines<'o> {
         }
         let in_bits = self.netmasks.first().is_some_and(|netmask| !netmask.word(1).contains(&b'.'));
         match self.flavour {
-            _ if given.is_some() && ip.is_ipv6() && !in_bits => fails("an IPv6 netmask is a number of bits"),
             Flavour::Classic => Ok(given.or(own).unwrap_or(hook::class_prefix(ip))),
             _ if own.is_some() => Err((format!("{name} takes no prefix behind the address"), true)),
             Flavour::BusyBox if ip.is_ipv4() && in_bits => fails("BusyBox takes only a dotted netmask"),
