@@ -6,21 +6,22 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::alias::{self, Alias, IfName, Label, MOST_NAME_BYTES};
 use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Plan, Step};
-use crate::root::{NodeKind, Root, RootPath};
+use crate::root::{Root, RootPath};
 
 use super::address::{self, Found, Origin};
 use super::apply::{self, Placed};
 use super::edit::{self, Edits};
 use super::flavour::Flavour;
-use super::owner::{elsewhere, is_foreign};
+use super::fold;
+use super::owner::elsewhere;
+use super::place::{self, Target};
 use super::primary::Devices;
-use super::stanza::{Effect, Family, INTERFACES, Source, Stanza, Tree};
+use super::stanza::{Effect, Family, INTERFACES, Stanza, Tree};
 
 /// From here on the files' own cost at boot is worth a note: ifup waits for duplicate address detection in each stanza.
 const MANY_STANZAS: usize = 16;
@@ -81,6 +82,11 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
     plan.notes = planner.notes.into_iter().collect();
     plan.changes = planner.edits.changes(tree)?;
     plan.checks = edit::checks(tree.flavour, &plan.changes);
+    if !tree.flavour.is_strict() && !address::others_stay(root, tree, &found, &plan, &named)? {
+        let reason = format!("with it {} would set other addresses of the interface differently", tree.flavour.name());
+        let hint = "write the prefix behind each address of the interface first, as in: address 192.0.2.10/24";
+        return Err(Refusal::new(Kind::Malformed, reason, hint).at(&INTERFACES.into(), 0).into());
+    }
     Ok(plan)
 }
 
@@ -93,14 +99,6 @@ enum Form {
     Repeated,
     /// One more `address A/32` line in the primary's stanza.
     Line,
-}
-
-/// Where new stanzas go.
-enum Target {
-    /// A file that is there.
-    Existing(Arc<Source>),
-    /// A drop-in that is created.
-    New(RootPath),
 }
 
 struct Planner<'p> {
@@ -125,14 +123,14 @@ impl<'p> Planner<'p> {
         self.check_family(interface, family, aliases)?;
         let in_base = form == Form::Line && elsewhere(&base.source).is_none();
         if in_base {
-            if let Some(refusal) = self.obstacle(&base.source) {
+            if let Some(refusal) = place::obstacle(self.tree, &base.source) {
                 return Err(refusal.into());
             }
             return self.lines(base, aliases);
         }
         let form = if form == Form::Line { Form::Repeated } else { form };
-        let target = self.target(base)?;
-        let indent = self.indent(base, &target);
+        let target = place::target(self.root, self.tree, base)?;
+        let indent = place::indent(self.tree, base, &target);
         self.note_lifetime(family, aliases);
         if family == Family::V6 && aliases.len() >= MANY_STANZAS && self.tree.flavour == Flavour::Classic {
             self.notes.insert(
@@ -144,8 +142,13 @@ impl<'p> Planner<'p> {
         let autoconf = self.keeps_autoconf(interface, family)?;
         let taken = self.taken_numbers(interface);
         let mut free = alias::lowest_free(&taken, 0);
+        let mut checked = false;
         for alias in aliases {
             let own = self.own_name(alias, form, &mut free)?;
+            if own.is_none() && !checked {
+                self.check_name(base)?;
+                checked = true;
+            }
             if own.is_none() && !self.devices.starts.brings_up(base) {
                 return Err(self.never_up(base).into());
             }
@@ -173,10 +176,8 @@ impl<'p> Planner<'p> {
             let reason = format!("{INTERFACES} has no stanza for {device}");
             return Err(Refusal::new(Kind::Unacceptable, reason, format!("it has stanzas for {known}")).into());
         };
-        if let Some(line) = address::unreadable(base).filter(|_| self.tree.flavour.is_two()) {
-            let hint = "repair the address first: nothing may stand behind it";
-            let refusal = Refusal::new(Kind::Malformed, address::DROPS_ALL, hint);
-            return Err(refusal.at(&base.source.path, line.number()).into());
+        if self.tree.flavour.is_two() {
+            self.check_fold(device)?;
         }
         let here = |found: &&Found| {
             let stanza = self.tree.stanzas.get(found.stanza);
@@ -191,6 +192,57 @@ impl<'p> Planner<'p> {
                 Err(Refusal::new(Kind::Malformed, reason, hint).at(&first.entry.path, first.entry.line).into())
             }
             _ => Ok(base),
+        }
+    }
+
+    /// ifupdown2: refuses what would keep any address of the interface from being set (see `fold`).
+    fn check_fold(&self, device: &str) -> Result<()> {
+        let stanzas = self.devices.of(device);
+        if let Some(first) = stanzas.first().filter(|first| matches!(first.method.as_str(), "dhcp" | "ppp")) {
+            let reason = format!("ifupdown2 takes no other addresses for {device} beside {}", first.method);
+            let hint = "configure the interface as static, or add the address with an up line by hand";
+            let refusal = Refusal::new(Kind::Unsupported, reason, hint);
+            return Err(refusal.at(&first.source.path, first.head.number()).into());
+        }
+        for stanza in stanzas {
+            if let Some(line) = address::unreadable(stanza) {
+                let hint = "repair the address first: nothing may stand behind it";
+                let refusal = Refusal::new(Kind::Malformed, fold::DROPS_ALL, hint);
+                return Err(refusal.at(&stanza.source.path, line.number()).into());
+            }
+        }
+        let lines = self.found.iter().filter(|found| matches!(found.origin, Origin::Line(_)));
+        let lines = lines.map(|found| &found.entry).filter(|entry| entry.interface == device);
+        let up = stanzas.iter().any(|stanza| self.devices.starts.brings_up(stanza));
+        for entry in lines.filter(|_| up) {
+            if let Some(reason) = &entry.problem {
+                let refusal = Refusal::new(Kind::Malformed, reason.clone(), "repair the address first");
+                return Err(refusal.at(&entry.path, entry.line).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Debian's ifupdown: refuses a further stanza of a name of which another makes `ifup` give up.
+    fn check_name(&self, base: &Stanza) -> Result<()> {
+        if !self.tree.flavour.is_debian() {
+            return Ok(());
+        }
+        let hint = "repair that stanza first: ifup does not come to the ones behind it";
+        let mut same = self.tree.stanzas.iter().filter(|stanza| stanza.name == base.name);
+        if let Some(empty) = same.find(|stanza| address::lacks_address(self.tree, stanza)) {
+            let reason = format!("the stanza of {} has no address, so that ifup gives up on it", base.name);
+            let refusal = Refusal::new(Kind::Malformed, reason, hint);
+            return Err(refusal.at(&empty.source.path, empty.head.number()).into());
+        }
+        let named = |found: &&Found| self.tree.stanzas.get(found.stanza).is_some_and(|stanza| stanza.name == base.name);
+        let failing = self.found.iter().filter(|found| found.fails).find(named);
+        match failing {
+            Some(Found { entry, .. }) => {
+                let reason = entry.problem.clone().unwrap_or_default();
+                Err(Refusal::new(Kind::Malformed, reason, hint).at(&entry.path, entry.line).into())
+            }
+            None => Ok(()),
         }
     }
 
@@ -210,8 +262,11 @@ impl<'p> Planner<'p> {
             Flavour::Old | Flavour::Classic => Form::Alias,
             Flavour::BusyBox if aliases && family == Family::V4 => Form::Alias,
             Flavour::BusyBox => Form::Repeated,
-            // ifupdown2 takes no address lines in a dhcp stanza.
-            Flavour::Two { .. } if base.is_dynamic() || hollow || (repeated && !lines) => Form::Repeated,
+            Flavour::Two { .. } if hollow || (repeated && !lines) => Form::Repeated,
+            // A line put in before others could move their netmasks (see `fold`); a stanza at the end cannot.
+            Flavour::Two { .. } if stanzas.len() > 1 && stanzas.iter().any(|stanza| has_attributes(stanza)) => {
+                Form::Repeated
+            }
             Flavour::Two { .. } => Form::Line,
             Flavour::Ng { .. } if lines && !repeated && !hollow => Form::Line,
             Flavour::Ng { .. } => Form::Repeated,
@@ -233,47 +288,6 @@ impl<'p> Planner<'p> {
             return Err(Refusal::new(Kind::Unsupported, reason, hint).into());
         }
         Ok(())
-    }
-
-    /// Why a file cannot be edited, if it cannot.
-    fn obstacle(&self, source: &Source) -> Option<Refusal> {
-        let fault = self.tree.faults.iter().find(|fault| fault.path == source.path);
-        fault.map(|fault| fault.refusal()).or_else(|| elsewhere(source))
-    }
-
-    /// The file for new stanzas: the one with the base stanza, a drop-in that is really read, or the main file.
-    fn target(&self, base: &Stanza) -> Result<Target> {
-        let Some(refusal) = self.obstacle(&base.source) else { return Ok(Target::Existing(Arc::clone(&base.source))) };
-        if refusal.kind != Kind::ManagedElsewhere {
-            return Err(refusal.into());
-        }
-        for path in self.tree.includes.iter().filter_map(|include| include.new_file(self.tree.flavour)) {
-            let path = self.root.resolve(&path)?;
-            if is_foreign(&path) || self.root.kind(&path.parent())? != NodeKind::Directory {
-                continue;
-            }
-            let there = self.tree.sources.iter().find(|source| source.path == path && source.unread.is_none());
-            match there {
-                Some(source) if elsewhere(source).is_none() => {
-                    return self.obstacle(source).map_or(Ok(Target::Existing(Arc::clone(source))), |no| Err(no.into()));
-                }
-                None if self.root.kind(&path)? == NodeKind::Absent => return Ok(Target::New(path)),
-                _ => {}
-            }
-        }
-        let main = self.tree.sources.first().filter(|main| elsewhere(main).is_none());
-        match main {
-            Some(main) => self.obstacle(main).map_or(Ok(Target::Existing(Arc::clone(main))), |no| Err(no.into())),
-            None => Err(refusal.into()),
-        }
-    }
-
-    /// The indentation of options: that of the base stanza, or of the first option in the file.
-    fn indent(&self, base: &Stanza, target: &Target) -> String {
-        let Target::Existing(source) = target else { return DEFAULT_INDENT.to_owned() };
-        let own = |stanza: &&Stanza| Arc::ptr_eq(&stanza.source, source) && !stanza.options.is_empty();
-        let model = Some(base).filter(own).or_else(|| self.tree.stanzas.iter().find(own));
-        model.map_or(DEFAULT_INDENT.to_owned(), indent_of)
     }
 
     /// The numbers N of names `IF:N` in use.
@@ -342,7 +356,7 @@ impl<'p> Planner<'p> {
                 lines.push(format!("{indent}netmask {bits}"));
             }
         }
-        if ip.is_ipv6() && !alias.preferred && self.has_lifetimes() {
+        if ip.is_ipv6() && !alias.preferred && self.has_lifetimes(&alias.interface) {
             lines.push(format!("{indent}preferred-lifetime 0"));
         }
         if autoconf {
@@ -356,15 +370,17 @@ impl<'p> Planner<'p> {
         self.placed.push(Placed { alias: Alias { label, ..alias.clone() }, stanza: own });
     }
 
-    /// ifupdown-ng: whether a netmask or an address of an earlier stanza of this name still waits for its counterpart, so
-    /// that a netmask written now would go to the wrong one. Every reader but BusyBox takes a prefix behind the address instead.
+    /// Whether a netmask written now could go to another address, so that the prefix is put behind the address: with
+    /// ifupdown2 the netmasks of all stanzas are counted together (see `fold`); with ifupdown-ng a netmask or an address of
+    /// an earlier stanza may still wait for its counterpart (see `merge`).
     fn netmask_goes_astray(&self, target: &Target, name: &str) -> bool {
-        self.tree.flavour.is_ng()
-            && match target {
-                Target::Existing(source) => self.tree.left_over.contains(&(source.path.clone(), name.to_owned())),
-                // Where among the files a new one is read, and what waits there, is not known.
-                Target::New(_) => true,
-            }
+        self.tree.flavour.is_two()
+            || self.tree.flavour.is_ng()
+                && match target {
+                    Target::Existing(source) => self.tree.left_over.contains(&(source.path.clone(), name.to_owned())),
+                    // Where among the files a new one is read, and what waits there, is not known.
+                    Target::New(_) => true,
+                }
     }
 
     /// Puts `address` lines in behind the last option of `base`.
@@ -376,12 +392,12 @@ impl<'p> Planner<'p> {
             if aliases.iter().any(|a| a.address.addr().is_ipv6()) { Family::V6 } else { Family::V4 },
             aliases,
         );
-        let indent = indent_of(base);
+        let indent = place::indent_of(base);
         let mut lines = Vec::new();
         for alias in aliases {
             self.own_name(alias, Form::Line, &mut std::iter::empty())?;
             lines.push(format!("{indent}address {}", alias.address));
-            if alias.address.addr().is_ipv6() && !alias.preferred && self.has_lifetimes() {
+            if alias.address.addr().is_ipv6() && !alias.preferred && self.has_lifetimes(&alias.interface) {
                 // ifupdown2 ties it to the address line above.
                 lines.push(format!("{indent}preferred-lifetime 0"));
             }
@@ -398,15 +414,22 @@ impl<'p> Planner<'p> {
         Refusal::new(Kind::Malformed, reason, hint).at(&base.source.path, base.head.number())
     }
 
-    fn has_lifetimes(&self) -> bool {
-        matches!(self.tree.flavour, Flavour::Classic | Flavour::Two { .. })
+    /// Whether a lifetime of zero can be written for an address of `interface`. With ifupdown2 one in a second stanza
+    /// could go to the primary address (see `fold`).
+    fn has_lifetimes(&self, interface: &IfName) -> bool {
+        match self.tree.flavour {
+            Flavour::Classic => true,
+            Flavour::Two { .. } => self.devices.of(interface.as_str()).len() == 1,
+            Flavour::Old | Flavour::Ng { .. } | Flavour::BusyBox => false,
+        }
     }
 
     fn note_lifetime(&mut self, family: Family, aliases: &[&Alias]) {
-        if family == Family::V6 && !self.has_lifetimes() && aliases.iter().any(|alias| !alias.preferred) {
+        let marked = aliases.first().is_some_and(|alias| self.has_lifetimes(&alias.interface));
+        if family == Family::V6 && !marked && aliases.iter().any(|alias| !alias.preferred) {
             let name = self.tree.flavour.name();
             self.notes.insert(format!(
-                "{name} cannot mark an IPv6 address as not preferred: after the next boot the server may use it as its \
+                "{name} cannot mark an IPv6 address as not preferred here: after the next boot the server may use it as its \
                  source address"
             ));
         }
@@ -429,17 +452,10 @@ impl<'p> Planner<'p> {
     }
 }
 
-const DEFAULT_INDENT: &str = "    ";
-
-/// The indentation of a stanza's first option; the default if that is not blanks and tabs.
-fn indent_of(stanza: &Stanza) -> String {
-    let first = stanza.options.iter().find(|option| option.word(0) == b"address").or_else(|| stanza.options.first());
-    let Some(line) = first.and_then(|option| stanza.source.text.line(option.lines.start)) else {
-        return DEFAULT_INDENT.to_owned();
-    };
-    let blanks = line.content.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let indent = line.content.get(..blanks).map(|blanks| String::from_utf8_lossy(blanks).into_owned());
-    indent.filter(|_| line.content.get(blanks).is_some_and(u8::is_ascii_graphic)).unwrap_or(DEFAULT_INDENT.to_owned())
+/// Whether a stanza has lines that belong to the address above them.
+fn has_attributes(stanza: &Stanza) -> bool {
+    const ATTRIBUTES: [&[u8]; 4] = [b"netmask", b"broadcast", b"scope", b"preferred-lifetime"];
+    stanza.options.iter().any(|option| ATTRIBUTES.contains(&option.word(0)))
 }
 
 /// Notes about lines that name the addresses in `asked` without effect.

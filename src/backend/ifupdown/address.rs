@@ -7,13 +7,21 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::alias::{self, MOST_NAME_BYTES};
 use crate::backend::{Entry, Role};
+use crate::error::Result;
+use crate::plan::Plan;
+use crate::root::Root;
 use crate::syntax::words::{Word, WordLine};
 
 use super::flavour::Flavour;
+use super::fold;
 use super::hook::{self, Deed};
 use super::merge::Place;
+use super::reader;
+use super::single::Lines;
 use super::stanza::{Effect, Family, Stanza, Tree};
 use super::starts::Starts;
 
@@ -44,12 +52,26 @@ pub(super) struct Found {
     pub(super) stanza: usize,
     /// The place in the stanza.
     pub(super) origin: Origin,
+    /// Whether its stanza makes `ifup` fail.
+    pub(super) fails: bool,
+    /// Whether it is marked as no source address.
+    pub(super) deprecated: bool,
     /// How well it would do as the address that the host is known by; less is better, nothing is not at all.
     rank: Option<u8>,
 }
 
-/// What one unreadable address does to the others of its stanza.
-pub(super) const DROPS_ALL: &str = "ifupdown2 drops every address of a stanza in which it cannot read one";
+/// What a reader makes of an address line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settled {
+    /// The prefix length that it gives the address, as far as that can be told.
+    pub(super) bits: Option<u8>,
+    /// Why it does not set the address, if it does not.
+    pub(super) problem: Option<String>,
+    /// Whether it gives up on the interface for that.
+    pub(super) fails: bool,
+    /// Whether the address is marked as no source address.
+    pub(super) deprecated: bool,
+}
 
 /// The options of a stanza that only say how its addresses are set.
 pub(super) fn is_plain_option(option: &[u8]) -> bool {
@@ -76,17 +98,64 @@ pub(super) fn find(tree: &Tree) -> Vec<Found> {
     let refused = refused.map(|fault| {
         format!("{} refuses all files: {}:{}: {}", tree.flavour.name(), fault.path, fault.line, fault.reason)
     });
-    let mut found = Vec::new();
+    let folded = if tree.flavour.is_two() { fold::settle(tree, &starts) } else { HashMap::new() };
+    let mut failed: HashMap<&str, String> = HashMap::new();
+    let mut found: Vec<Found> = Vec::new();
     for (index, stanza) in tree.stanzas.iter().enumerate() {
         let problem = refused.clone().or_else(|| stanza_problem(stanza, &starts));
-        let mut collector =
-            Collector { tree, stanza, index, device: starts.device(stanza), problem, found: &mut found };
+        let problem = problem.or_else(|| failed.get(stanza.name.as_str()).cloned());
+        let first = found.len();
+        let device = starts.device(stanza);
+        let mut collector = Collector { tree, stanza, index, device, folded: &folded, problem, found: &mut found };
         collector.lines();
+        let fails = lacks_address(tree, stanza) || collector.found.iter().skip(first).any(|found| found.fails);
+        if fails && collector.problem.is_none() {
+            // The up lines come behind the method; and ifupdown does not go on to the next stanza of the name.
+            let reason = format!("ifup gives up on {} at {}:{}", stanza.name, stanza.source.path, stanza.head.number());
+            collector.problem = Some(reason.clone());
+            if tree.flavour.is_debian() {
+                failed.insert(&stanza.name, reason);
+            }
+        }
         collector.hooks_and_lists();
     }
     found.retain(|found| !found.entry.address.addr().is_loopback());
     assign_roles(&starts, &mut found);
     found
+}
+
+/// Whether `plan` leaves every address but those in `but` as it is in `found`: its prefix and its lifetime, and its effect
+/// and role if it has one.
+pub(super) fn others_stay(
+    root: &Root,
+    tree: &Tree,
+    found: &[Found],
+    plan: &Plan,
+    but: &HashSet<(&str, IpAddr)>,
+) -> Result<bool> {
+    let Some(after) = reader::read(&plan.overlay(root), tree.flavour)? else { return Ok(false) };
+    let other = |found: &&Found| !but.contains(&(found.entry.interface.as_str(), found.entry.address.addr()));
+    let after = find(&after);
+    let mut there: HashMap<_, i64> = HashMap::new();
+    let mut effective: HashMap<_, i64> = HashMap::new();
+    for (all, by) in [(found, 1), (&after, -1)] {
+        for found in all.iter().filter(other) {
+            let place = (&found.entry.interface, found.entry.address);
+            *there.entry((place, found.deprecated)).or_default() += by;
+            if found.entry.is_effective() {
+                *effective.entry((place, found.entry.role == Role::Primary)).or_default() += by;
+            }
+        }
+    }
+    Ok(there.values().all(|count| *count == 0) && effective.values().all(|count| *count <= 0))
+}
+
+/// Whether ifupdown or BusyBox give up on `stanza` because it has no address.
+pub(super) fn lacks_address(tree: &Tree, stanza: &Stanza) -> bool {
+    let has = |stanza: &Stanza| stanza.has(b"address");
+    let needs = stanza.method == "static" && matches!(stanza.family, Family::V4 | Family::V6);
+    let inherits = || ancestors(tree, stanza).iter().filter_map(|at| tree.stanzas.get(*at)).any(has);
+    tree.flavour.is_strict() && needs && !has(stanza) && !inherits()
 }
 
 /// Why nothing in `stanza` comes up, if so.
@@ -113,6 +182,7 @@ struct Collector<'c> {
     stanza: &'c Stanza,
     index: usize,
     device: String,
+    folded: &'c HashMap<Place, Settled>,
     problem: Option<String>,
     found: &'c mut Vec<Found>,
 }
@@ -131,24 +201,27 @@ impl Collector<'_> {
             })
             .collect();
         let options: Vec<&WordLine> = lines.iter().map(|(_, _, option)| *option).collect();
-        let masks = Attached::new(self.tree.flavour, &options);
+        let single = Lines::new(self.tree.flavour, &options);
         let options = Routing::of(&options);
         let lines = lines.into_iter().filter(|(_, _, option)| option.word(0) == b"address");
         let mut families = HashSet::new();
         for (nth, (place, parent, option)) in lines.enumerate() {
-            let Some((ip, own)) = address(option.words.get(1)) else { continue };
-            let prefix = match self.tree.flavour {
-                Flavour::Ng { .. } => Ok(own.or_else(|| self.tree.merged.get(&place).copied()).unwrap_or(
+            let Some((ip, own)) = read(option.words.get(1)) else { continue };
+            let settled = match self.tree.flavour {
+                Flavour::Two { .. } => self.folded.get(&place).cloned().unwrap_or_default(),
+                Flavour::Ng { .. } => {
                     // ifupdown-ng's own default, for want of a netmask.
-                    if ip.is_ipv4() { 24 } else { 64 },
-                )),
-                _ => masks.prefix(stanza, nth, ip, own, option.words.len()),
+                    let default = if ip.is_ipv4() { 24 } else { 64 };
+                    let bits = own.or_else(|| self.tree.merged.get(&place).copied()).unwrap_or(default);
+                    Settled { bits: Some(bits), ..Settled::default() }
+                }
+                _ => single.settle(stanza, nth, ip, own, option.words.len()),
             };
-            let (bits, problem) = match prefix {
-                Ok(bits) => (bits, None),
-                Err(reason) => (masks.given(nth).or(own).unwrap_or(alias::host_prefix(ip)), Some(reason)),
+            let bits = settled.bits.unwrap_or(alias::host_prefix(ip));
+            let (network, too_long) = match alias::with_prefix(ip, bits) {
+                Some(network) => (network, None),
+                None => (IpNet::from(ip), Some(format!("/{bits} is longer than the address"))),
             };
-            let Some(network) = alias::with_prefix(ip, bits) else { continue };
             let label = (stanza.is_alias() && ip.is_ipv4() && self.tree.flavour.labels()).then(|| stanza.name.clone());
             let form = if nth == 0 { format!("stanza {}", stanza.name) } else { "address line".to_owned() };
             let origin = if place.0 == self.index { Origin::Line(place.1) } else { Origin::Inherited };
@@ -160,11 +233,12 @@ impl Collector<'_> {
                 line: option.number(),
                 form,
                 role: Role::Additional,
-                problem: self.problem.clone().or(problem),
+                problem: self.problem.clone().or(settled.problem).or_else(|| too_long.clone()),
             };
             let first = families.insert(ip.is_ipv4());
-            let rank = self.rank(&entry, first, &options, masks.is_deprecated(nth));
-            self.found.push(Found { entry, stanza: self.index, origin, rank });
+            let (fails, deprecated) = (settled.fails || too_long.is_some(), settled.deprecated);
+            let rank = self.rank(&entry, first, &options, deprecated);
+            self.found.push(Found { entry, stanza: self.index, origin, fails, deprecated, rank });
         }
     }
 
@@ -177,7 +251,7 @@ impl Collector<'_> {
             None
         } else if options.has_gateway(entry.address.addr()) {
             Some(0)
-        } else if deprecated {
+        } else if deprecated && family == Family::V6 {
             None
         } else {
             Some(1).filter(|_| !host || (first && self.stanza.family == family && !options.plain))
@@ -191,7 +265,7 @@ impl Collector<'_> {
         for (at, option) in stanza.options.iter().enumerate() {
             if option.word(0) == b"addresses" {
                 for (word, text) in option.words.iter().enumerate().skip(1) {
-                    let Some((ip, bits)) = address(Some(text)) else { continue };
+                    let Some((ip, bits)) = read(Some(text)) else { continue };
                     let bits = bits.unwrap_or(alias::host_prefix(ip));
                     let device = self.device.clone();
                     let origin = Origin::Listed { option: at, word };
@@ -234,7 +308,8 @@ impl Collector<'_> {
             role: Role::Additional,
             problem: self.problem.clone().or(too_long).or(unread),
         };
-        self.found.push(Found { entry, stanza: self.index, origin, rank });
+        let (fails, deprecated) = (false, false);
+        self.found.push(Found { entry, stanza: self.index, origin, fails, deprecated, rank });
     }
 }
 
@@ -243,7 +318,7 @@ impl Collector<'_> {
 pub(super) fn would_lead(stanza: &Stanza, family: Family) -> bool {
     let ips = |keyword: &'static [u8]| {
         let lines = stanza.options.iter().filter(move |option| option.word(0) == keyword);
-        lines.map(|line| address(line.words.get(1)).map(|(ip, _)| ip))
+        lines.map(|line| read(line.words.get(1)).map(|(ip, _)| ip))
     };
     let same = |ip: IpAddr| ip.is_ipv4() == (family == Family::V4);
     let leads_family = stanza.family == family || ips(b"gateway").any(|ip| ip.is_none_or(same));
@@ -253,7 +328,7 @@ pub(super) fn would_lead(stanza: &Stanza, family: Family) -> bool {
 /// The first `address` line of a stanza that cannot be read as one address.
 pub(super) fn unreadable(stanza: &Stanza) -> Option<&WordLine> {
     let mut lines = stanza.options.iter().filter(|option| option.word(0) == b"address");
-    lines.find(|option| option.words.len() > 2 || address(option.words.get(1)).is_none())
+    lines.find(|option| option.words.len() > 2 || read(option.words.get(1)).is_none())
 }
 
 /// The stanzas that `stanza` inherits from, the nearest first, as indexes.
@@ -267,116 +342,15 @@ fn ancestors(tree: &Tree, stanza: &Stanza) -> Vec<usize> {
     found
 }
 
+/// An address as it is written, with its own prefix length if it has one.
+pub(super) type Written = (IpAddr, Option<u8>);
+
 /// `A` or `A/LENGTH` or `A/NETMASK`; nothing if it is not an address.
-fn address(word: Option<&Word>) -> Option<(IpAddr, Option<u8>)> {
+pub(super) fn read(word: Option<&Word>) -> Option<Written> {
     let text = std::str::from_utf8(&word?.text).ok()?;
     match text.split_once('/') {
         Some((ip, length)) => Some((ip.parse().ok()?, Some(hook::prefix(length)?))),
         None => Some((text.parse().ok()?, None)),
-    }
-}
-
-/// The `address` lines of one stanza, what belongs to each, and how the reader puts them together.
-struct Attached<'o> {
-    flavour: Flavour,
-    addresses: Vec<&'o WordLine>,
-    /// The mask for each address; for all readers but ifupdown2 there is at most one, for all of them.
-    masks: Vec<Option<&'o WordLine>>,
-    /// The preferred lifetimes, likewise.
-    lifetimes: Vec<Option<&'o WordLine>>,
-    repeated: bool,
-    unreadable: bool,
-}
-
-impl<'o> Attached<'o> {
-    fn new(flavour: Flavour, options: &[&'o WordLine]) -> Attached<'o> {
-        let (addresses, masks, lifetimes) = (Vec::new(), Vec::new(), Vec::new());
-        let mut all = Attached { flavour, addresses, masks, lifetimes, repeated: false, unreadable: false };
-        for option in options {
-            let place = all.addresses.len();
-            match option.word(0) {
-                b"address" => {
-                    all.addresses.push(option);
-                    all.unreadable |= address(option.words.get(1)).is_none() || option.words.len() > 2;
-                }
-                b"netmask" => {
-                    all.repeated |= !all.masks.is_empty();
-                    attach(&mut all.masks, flavour, place, option);
-                }
-                b"preferred-lifetime" => attach(&mut all.lifetimes, flavour, place, option),
-                _ => {}
-            }
-        }
-        all
-    }
-
-    fn at(&self, attributes: &[Option<&'o WordLine>], nth: usize) -> Option<&'o WordLine> {
-        attributes.get(if self.flavour.is_two() { nth } else { 0 }).copied().flatten()
-    }
-
-    /// Whether the address at `nth` is marked as no source address.
-    fn is_deprecated(&self, nth: usize) -> bool {
-        self.at(&self.lifetimes, nth).is_some_and(|lifetime| lifetime.word(1) == b"0")
-    }
-
-    /// The prefix length of the mask for the address at `nth`.
-    fn given(&self, nth: usize) -> Option<u8> {
-        hook::prefix(std::str::from_utf8(self.at(&self.masks, nth)?.word(1)).ok()?)
-    }
-
-    /// The prefix length that the reader gives the address at `nth`, or why it will not set it.
-    fn prefix(&self, stanza: &Stanza, nth: usize, ip: IpAddr, own: Option<u8>, words: usize) -> Result<u8, String> {
-        let mask = self.at(&self.masks, nth);
-        let given = self.given(nth);
-        let in_bits = mask.is_some_and(|mask| !mask.word(1).contains(&b'.'));
-        match self.flavour {
-            Flavour::Two { .. } if self.unreadable => {
-                return Err(DROPS_ALL.to_owned());
-            }
-            Flavour::Two { .. } if matches!(stanza.method.as_str(), "dhcp" | "ppp") => {
-                return Err(format!("ifupdown2 takes no address line in a {} stanza", stanza.method));
-            }
-            Flavour::Two { .. } => return Ok(own.or(given).unwrap_or(alias::host_prefix(ip))),
-            _ => {}
-        }
-        if !matches!(stanza.method.as_str(), "static" | "tunnel" | "v4tunnel") {
-            return Err(format!("the method {} takes no address line", stanza.method));
-        }
-        if !stanza.family.takes(if ip.is_ipv4() { Family::V4 } else { Family::V6 }) {
-            return Err("the address is not of the stanza's family".to_owned());
-        }
-        if words > 2 || mask.is_some_and(|mask| mask.words.len() > 2) {
-            return Err("the words behind the value are part of it, so that ifup fails".to_owned());
-        }
-        if self.addresses.len() > 1 {
-            let first_in_bits = address(self.addresses.first().and_then(|first| first.words.get(1)));
-            let works = ip.is_ipv4() && mask.is_none() && first_in_bits.is_some_and(|(_, bits)| bits.is_some());
-            return match (works, nth, own) {
-                (false, ..) => Err(format!("ifup fails on two address lines, and {} does not come up", stanza.name)),
-                (true, 0, Some(own)) => Ok(own),
-                (true, ..) => Err("ifupdown takes only the first address line of a stanza".to_owned()),
-            };
-        }
-        if self.repeated || (mask.is_some() && given.is_none()) {
-            return Err("the netmask cannot be read, so that ifup fails".to_owned());
-        }
-        match self.flavour {
-            Flavour::Classic => Ok(given.or(own).unwrap_or(hook::class_prefix(ip))),
-            _ if own.is_some() => Err(format!("{} takes no prefix behind the address", self.flavour.name())),
-            Flavour::BusyBox if ip.is_ipv4() && in_bits => Err("BusyBox takes only a dotted netmask".to_owned()),
-            _ => given.ok_or_else(|| format!("{} needs a netmask", self.flavour.name())),
-        }
-    }
-}
-
-/// ifupdown2 ties an attribute to the address line above it; one above the first address is lost. The others take the
-/// first for all.
-fn attach<'o>(attributes: &mut Vec<Option<&'o WordLine>>, flavour: Flavour, addresses: usize, option: &'o WordLine) {
-    if !flavour.is_two() {
-        attributes.push(Some(option));
-    } else if addresses > 0 {
-        attributes.resize((addresses - 1).max(attributes.len()), None);
-        attributes.push(Some(option));
     }
 }
 
@@ -400,7 +374,7 @@ impl Routing {
     fn of(options: &[&WordLine]) -> Routing {
         let gateways = options.iter().filter(|option| option.word(0) == b"gateway");
         Routing {
-            gateways: gateways.map(|option| Some(address(option.words.get(1))?.0)).collect(),
+            gateways: gateways.map(|option| Some(read(option.words.get(1))?.0)).collect(),
             plain: options.iter().all(|option| sets_addresses(option)),
         }
     }

@@ -161,8 +161,9 @@ fn ip(words: &[&str]) -> Option<Deed> {
     if deletes {
         return Some(Deed::Delete(address.addr()));
     }
-    let (device, alias) = split_label(device?);
-    let label = label.map(|label| (*label).to_owned()).or(alias).filter(|label| label != device);
+    // `dev eth0:0` finds eth0, but sets no label.
+    let (device, _) = split_label(device?);
+    let label = label.map(|label| (*label).to_owned()).filter(|label| label != device);
     Some(Deed::Add { address, device: device.to_owned(), label: label.filter(|_| address.addr().is_ipv4()) })
 }
 

@@ -1,9 +1,10 @@
 //! The ifupdown family: `/etc/network/interfaces` as ifupdown, ifupdown2, ifupdown-ng and BusyBox read it.
 //!
 //! One file format, four readers that disagree about it (interfaces(5) of each), so one type with four rows. `flavour`
-//! says who reads and what they disagree about, `include` which files, `stanza` and `reader` what is in them, `starts`,
-//! `address` and `hook`
-//! what that configures, `primary` and `owner` where an address may go, `add` and `remove` the edits, `apply` the commands.
+//! says who reads and what they disagree about, `include` which files, `reader`, `stanza` and `faults` what is in them,
+//! `starts` what is brought up. `address` and `hook` say what that configures, with `single`, `fold` and `merge` for the
+//! three ways in which netmasks find their addresses. `primary`, `owner` and `place` say where an address may go, `add`,
+//! `remove` and `edit` make the edits, `apply` the commands.
 //! Leaves out NetworkManager's and netplan's view of the same file.
 
 mod add;
@@ -11,14 +12,18 @@ mod address;
 mod apply;
 mod detect;
 mod edit;
+mod faults;
 mod flavour;
+mod fold;
 mod hook;
 mod include;
 mod merge;
 mod owner;
+mod place;
 mod primary;
 mod reader;
 mod remove;
+mod single;
 mod stanza;
 mod starts;
 

@@ -11,9 +11,10 @@ use crate::root::{NodeKind, Root, RootPath};
 use crate::syntax::words::{self, WordLine};
 use crate::text::Text;
 
+use super::faults::{self, family, inherits};
 use super::flavour::{Flavour, Keyword};
 use super::hook;
-use super::include::{self, Include, MOST_FILES};
+use super::include::{Include, MOST_FILES};
 use super::merge::Merge;
 use super::stanza::{Effect, Family, Fault, INTERFACES, Source, Stanza, Start, Tree};
 
@@ -132,7 +133,9 @@ impl Reader<'_> {
         let refused_outside = self.refused.take();
         self.refused.clone_from(&refused_outside);
         let whole = if depth == 0 { Effect::RefusesAll } else { Effect::RefusesFile };
-        self.check_bytes(&source, whole);
+        for (line, reason, hint, effect) in faults::of_bytes(&source, self.flavour, whole) {
+            self.fault(&source, line, &reason, hint, effect);
+        }
         let mut current = self.outside();
         for line in split.lines {
             current = self.line(&source, line, current, depth)?;
@@ -164,41 +167,6 @@ impl Reader<'_> {
         }
         let fault = Fault { path: source.path.clone(), line, reason: reason.to_owned(), hint, effect };
         self.tree.faults.push(fault);
-    }
-
-    /// What is wrong with the bytes, before any word counts.
-    fn check_bytes(&mut self, source: &Source, whole: Effect) {
-        let bytes = source.text.bytes();
-        let line_of = |at: usize| bytes.get(..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
-        if source.text.has_bom() {
-            let effect = if self.flavour.is_strict() { whole } else { Effect::Unclear };
-            let reason = "a UTF-8 byte order mark hides the first line";
-            self.fault(source, 1, reason, "remove the mark, the first three bytes of the file", effect);
-        }
-        if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-            self.fault(source, line_of(at), "there is a NUL byte", "remove the byte", Effect::Unclear);
-        }
-        if source.open {
-            let hint = "remove the backslash at the end, or add the line that it waits for";
-            let reason = "the last line ends in a backslash";
-            self.fault(source, source.text.line_count(), reason, hint, Effect::Unclear);
-        }
-        let lone_cr = bytes.windows(2).position(|pair| matches!(pair, [b'\r', next] if *next != b'\n'));
-        if let Some(at) = lone_cr.filter(|_| self.flavour.is_ng() || self.flavour.is_two()) {
-            let reason = format!("{} takes the carriage return in the middle for a line end", self.flavour.name());
-            self.fault(source, line_of(at), &reason, "remove the carriage return", Effect::Unclear);
-        }
-        if self.flavour.is_two() {
-            if let Err(error) = std::str::from_utf8(bytes) {
-                let reason = "ifupdown2 reads no file that is not UTF-8";
-                let hint = "convert the file: iconv -f LATIN1 -t UTF-8";
-                self.fault(source, line_of(error.valid_up_to()), reason, hint, whole);
-            }
-            if let Some(line) = template_line(&source.text) {
-                let hint = "put the addresses into the template, or remove the percent signs";
-                self.fault(source, line, "ifupdown2 takes this file for a Mako template", hint, Effect::Unclear);
-            }
-        }
     }
 
     /// Takes in one line and says what the next one would belong to.
@@ -294,29 +262,19 @@ impl Reader<'_> {
         self.stanza_at.get(&(name, family)).copied()
     }
 
-    /// What the reader finds wrong with an `iface` line.
+    /// What the reader finds wrong with an `iface` line, by itself and after those above it.
     fn iface_fault(&self, line: &WordLine) -> Option<String> {
-        let name = String::from_utf8_lossy(line.word(1)).into_owned();
-        if !self.flavour.is_strict() {
-            // ifupdown-ng passes over it; ifupdown2 dies of it.
-            return (name.is_empty() && self.flavour.is_two()).then(|| "iface without a name".to_owned());
-        }
-        if self.flavour != Flavour::Classic && line.words.len() != 4 {
-            return Some("an iface line has exactly a name, a family and a method".to_owned());
+        let alone = faults::of_iface(line, self.flavour);
+        if alone.is_some() || !self.flavour.is_strict() {
+            return alone;
         }
         if let Some(at) = inherits(line).filter(|at| *at <= 4) {
             let missing = self.parent(line, at).is_none();
             let parent = String::from_utf8_lossy(line.word(at + 1)).into_owned();
             return missing.then(|| format!("there is no stanza {parent:?} above to inherit from"));
         }
-        let Some(family) = family(line.word(2)) else {
-            return Some("unknown or no address family on the iface line".to_owned());
-        };
-        if !methods(family).contains(&line.word(3)) {
-            let method = String::from_utf8_lossy(line.word(3)).into_owned();
-            return Some(format!("unknown method {method:?} on the iface line"));
-        }
-        let second = self.flavour == Flavour::Old && self.stanza_at.contains_key(&(name.clone(), Some(family)));
+        let name = String::from_utf8_lossy(line.word(1)).into_owned();
+        let second = self.stanza_at.contains_key(&(name.clone(), family(line.word(2)))) && self.flavour == Flavour::Old;
         second.then(|| format!("a second stanza for {name}, which ifupdown 0.6 refuses"))
     }
 
@@ -328,16 +286,20 @@ impl Reader<'_> {
         class: String,
     ) -> Result<Current, String> {
         let line = Arc::new(line);
+        if line.words.len() == 1 && self.flavour.is_ng() {
+            // ifupdown-ng takes it for an interface with an empty name.
+            self.merge.auto("");
+            return Ok(Current::Named(String::new()));
+        }
         if line.words.len() == 1 {
             let stanza = match &current {
-                Current::Stanza(at) if self.flavour == Flavour::Classic || self.flavour.is_ng() => {
-                    self.tree.stanzas.get(*at)
-                }
+                Current::Stanza(at) if self.flavour == Flavour::Classic => self.tree.stanzas.get(*at),
                 _ => None,
             };
             let Some(name) = stanza.map(|stanza| stanza.name.clone()) else { return Ok(Current::Nothing) };
             let source = Arc::clone(source);
             let start = Start {
+                position: self.tree.stanzas.len(),
                 source,
                 line,
                 word: None,
@@ -356,6 +318,7 @@ impl Reader<'_> {
             }
             let (device, logical) = name.split_once('=').unwrap_or((&name, &name));
             self.tree.starts.push(Start {
+                position: self.tree.stanzas.len(),
                 source: Arc::clone(source),
                 line: Arc::clone(&line),
                 word: Some(index),
@@ -465,7 +428,8 @@ impl Reader<'_> {
 
     fn follow(&mut self, source: &Source, line: &WordLine, include: &Include, depth: usize) -> Result<()> {
         let files = include.files(self.root, self.flavour)?;
-        let circle = files.iter().any(|path| self.under_way.contains(path)) && self.flavour != Flavour::Classic;
+        let skips_seen = matches!(self.flavour, Flavour::Classic | Flavour::Ng { .. });
+        let circle = !skips_seen && files.iter().any(|path| self.under_way.contains(path));
         if circle || depth >= MOST_DEPTH || self.tree.sources.len() >= MOST_FILES {
             let reason = "files include each other without end";
             self.fault(source, line.number(), reason, "remove the include that closes the circle", Effect::RefusesAll);
@@ -474,7 +438,7 @@ impl Reader<'_> {
         let missing = match (self.flavour, include) {
             (Flavour::BusyBox, Include::Files(_)) => files.is_empty(),
             (Flavour::BusyBox, Include::Directory(path)) => !self.holds_only_files(path)?,
-            (Flavour::Ng { .. }, Include::Files(path)) => files.is_empty() && include::is_literal(path.as_bytes()),
+            (Flavour::Ng { patterns: false }, Include::Files(_)) => files.is_empty(),
             _ => false,
         };
         if missing {
@@ -529,38 +493,4 @@ fn reads_lists(root: &Root) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn family(word: &[u8]) -> Option<Family> {
-    match word {
-        b"inet" => Some(Family::V4),
-        b"inet6" => Some(Family::V6),
-        b"ipx" | b"can" | b"link" | b"meta" => Some(Family::Other),
-        _ => None,
-    }
-}
-
-/// The methods of a family (interfaces(5)).
-fn methods(family: Family) -> &'static [&'static [u8]] {
-    match family {
-        Family::V4 => &[b"static", b"dhcp", b"manual", b"loopback", b"bootp", b"tunnel", b"ppp", b"wvdial", b"ipv4ll"],
-        Family::V6 => &[b"static", b"auto", b"dhcp", b"manual", b"loopback", b"tunnel", b"v4tunnel", b"6to4"],
-        Family::Any | Family::Other => &[b"static", b"dynamic", b"none"],
-    }
-}
-
-/// Which word of an `iface` line is `inherits`.
-fn inherits(line: &WordLine) -> Option<usize> {
-    line.words.iter().enumerate().skip(2).find(|(_, word)| word.text == b"inherits").map(|(at, _)| at)
-}
-
-/// The first line that makes a file with a percent sign more than text to the Mako engine.
-fn template_line(text: &Text) -> Option<usize> {
-    if !text.bytes().contains(&b'%') {
-        return None;
-    }
-    let code = |content: &[u8]| {
-        content.trim_ascii_start().starts_with(b"%") || content.windows(2).any(|pair| pair == b"<%" || pair == b"${")
-    };
-    text.lines().find(|line| code(line.content)).map(|line| line.number)
 }

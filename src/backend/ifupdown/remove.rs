@@ -21,7 +21,6 @@ use super::edit::{self, Edits};
 use super::hook::{self, Deed, Hook};
 use super::owner;
 use super::primary::Devices;
-use super::reader;
 use super::stanza::{Stanza, Start, Tree};
 
 /// Plans the removal of `gone`, which are entries of `tree`.
@@ -65,16 +64,10 @@ pub(super) fn plan(root: &Root, tree: &Tree, gone: &[Entry]) -> Result<Plan> {
 /// Without a line, a netmask may go to an address that it was not written for: ifupdown-ng merges stanzas (see `merge`),
 /// ifupdown2 counts lines.
 fn check_netmasks(root: &Root, tree: &Tree, found: &[Found], gone: &[Entry], plan: &Plan) -> Result<()> {
-    let Some(after) = reader::read(&plan.overlay(root), tree.flavour)? else { return Ok(()) };
-    let going: HashSet<(&str, IpNet)> = gone.iter().map(|entry| (entry.interface.as_str(), entry.address)).collect();
-    let key = |found: &Found| (found.entry.interface.clone(), found.entry.address);
-    let stays = |found: &&Found| !going.contains(&(found.entry.interface.as_str(), found.entry.address));
-    let mut left: Vec<_> = found.iter().filter(stays).map(key).collect();
-    let mut now: Vec<_> = address::find(&after).iter().map(key).collect();
-    left.sort();
-    now.sort();
-    let Some(first) = gone.first().filter(|_| left != now) else { return Ok(()) };
-    let reason = format!("without it {} would give other addresses another netmask", tree.flavour.name());
+    let going = gone.iter().map(|entry| (entry.interface.as_str(), entry.address.addr())).collect();
+    let kept = address::others_stay(root, tree, found, plan, &going)?;
+    let Some(first) = gone.first().filter(|_| !kept) else { return Ok(()) };
+    let reason = format!("without it {} would set other addresses of the interface differently", tree.flavour.name());
     let hint = "write the prefix behind each address of the interface first, as in: address 203.0.113.5/32";
     Err(Refusal::new(Kind::Malformed, reason, hint).at(&first.path, first.line).into())
 }

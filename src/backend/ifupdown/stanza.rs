@@ -106,6 +106,8 @@ impl Stanza {
 /// One name on an `auto` or `allow-CLASS` line.
 #[derive(Debug)]
 pub(super) struct Start {
+    /// How many stanzas were read before.
+    pub(super) position: usize,
     /// The file it is in.
     pub(super) source: Arc<Source>,
     /// The line.

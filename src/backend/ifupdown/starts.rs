@@ -16,6 +16,8 @@ pub(super) struct Starts<'t> {
     patterns: Vec<&'t str>,
     /// Names that a hook line brings up: `up ifup eth0:0`.
     hooked: HashSet<String>,
+    /// ifupdown2: the last stanza of each interface, since only those below an `auto` line take notice of it.
+    last: HashMap<&'t str, usize>,
     /// The device of a logical name: `auto eth0=office`.
     devices: HashMap<&'t str, &'t str>,
 }
@@ -28,13 +30,17 @@ impl<'t> Starts<'t> {
             names: HashSet::new(),
             patterns: Vec::new(),
             hooked: HashSet::new(),
+            last: HashMap::new(),
             devices: HashMap::new(),
         };
+        if tree.flavour.is_two() {
+            starts.last = tree.stanzas.iter().enumerate().map(|(at, stanza)| (stanza.base(), at)).collect();
+        }
         for start in tree.starts.iter().filter(|start| start.counts) {
             let is_pattern = start.logical.contains(['/', '*', '?', '[']);
             if is_pattern || (tree.flavour.is_two() && start.logical == "all") {
                 starts.patterns.push(&start.logical);
-            } else {
+            } else if starts.last.get(start.logical.as_str()).is_none_or(|last| *last >= start.position) {
                 starts.names.insert(&start.logical);
             }
             if start.device != start.logical {
