@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::alias::{Alias, IfName, Label};
 use crate::error::Result;
+use crate::plan::{Backup, Change};
 use crate::root::RootPath;
 
 /// The SHA-256 of a file's bytes, in hex.
@@ -42,12 +43,21 @@ pub struct FileRecord {
     pub after: Option<String>,
     /// What it was besides bytes; nothing if it did not exist.
     pub metadata: Option<Metadata>,
+    /// Whether a `.bak` may stand beside it; where its reader would take that for configuration, it may not.
+    #[serde(default)]
+    pub beside: bool,
 }
 
 impl FileRecord {
-    /// A record of `path`.
-    pub fn new(path: &RootPath, before: Option<&[u8]>, after: Option<&[u8]>, metadata: Option<Metadata>) -> FileRecord {
-        FileRecord { path: path.as_bytes().to_vec(), before: before.map(digest), after: after.map(digest), metadata }
+    /// The record of `change`, whose file is `metadata` besides bytes.
+    pub fn new(change: &Change, metadata: Option<Metadata>) -> FileRecord {
+        FileRecord {
+            path: change.path.as_bytes().to_vec(),
+            before: change.before.as_deref().map(digest),
+            after: change.after.as_deref().map(digest),
+            metadata,
+            beside: change.backup == Backup::Beside,
+        }
     }
 
     /// The file's path inside the root.

@@ -134,7 +134,7 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
                 before: current,
                 after: image,
                 mode,
-                backup: backup_of(session, &path)?,
+                backup: if file.beside { Backup::Beside } else { Backup::StoreOnly },
             });
             seen.push(path);
         }
@@ -143,13 +143,6 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
     let commands: Vec<String> = undone.iter().map(|operation| operation.argv.join(" ")).collect();
     target.source = format!("taking back operation {}: {}", ids.join(", "), commands.join("; "));
     Ok(target)
-}
-
-/// A file in a directory that is included whole must not get a `.bak` beside it; only the backend knows, so the place
-/// where the first one was put decides.
-fn backup_of(session: &Session, path: &RootPath) -> Result<Backup> {
-    let beside = path.parent().join([path.name(), b".bak"].concat());
-    Ok(if session.root.is_file(&beside)? { Backup::Beside } else { Backup::StoreOnly })
 }
 
 /// Without a record: the one `FILE.bak` beside the files in charge.

@@ -57,12 +57,7 @@ impl<'a> Transaction<'a> {
             preflight::may_replace(root, change)?;
             preflight::unchanged(root, change)?;
             let own = metadata_of(root, &change.path)?;
-            operation.files.push(FileRecord::new(
-                &change.path,
-                change.before.as_deref(),
-                change.after.as_deref(),
-                own.clone(),
-            ));
+            operation.files.push(FileRecord::new(change, own.clone()));
             for dir in missing_dirs(root, &change.path.parent())? {
                 operation.creates_dir(&dir);
             }
