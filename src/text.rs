@@ -176,9 +176,9 @@ impl Text {
     }
 }
 
-/// Bytes that ipalias writes: never a quote, `$`, backtick, backslash, `%` (a template to ifupdown2) or control byte.
+/// Bytes that ipalias writes: never `$`, backtick, backslash, `;`, `%` (a template to ifupdown2) or a control byte.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b" \t\r\n.:/-_=[]#+".contains(&byte)
+    byte.is_ascii_alphanumeric() || b" \t\r\n.:/-_=[]#+'\"()".contains(&byte)
 }
 
 fn unproven(what: &str) -> Refusal {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn code_is_never_written() {
-        for odd in ["$", "`", "\\", "\"", "'", "%", ";", "\0", "\x1b", "é"] {
+        for odd in ["$", "`", "\\", "|", "&", "%", ";", "\0", "\x1b", "é"] {
             assert!(Text::new("").apply(vec![Splice::insert(0, odd)]).is_err(), "{odd:?}");
         }
     }

@@ -3,4 +3,5 @@
 
 pub mod glob;
 pub mod ini;
+pub mod shell;
 pub mod words;
