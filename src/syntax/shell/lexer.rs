@@ -34,20 +34,31 @@ pub(super) struct Word {
 impl Word {
     /// Its text if that is all literal.
     pub(super) fn literal(&self) -> Option<String> {
-        let bytes: Option<Vec<u8>> = self
-            .pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Byte(byte, _) => Some(*byte),
-                _ => None,
-            })
-            .collect();
+        let bytes: Option<Vec<u8>> = self.pieces.iter().map(Piece::byte).collect();
         String::from_utf8(bytes?).ok()
     }
 
     /// Whether it is the reserved word or command name `name`.
     pub(super) fn is(&self, name: &str) -> bool {
         self.plain && self.literal().as_deref() == Some(name)
+    }
+}
+
+impl Word {
+    /// Whether the shell may see an assignment here, which this reader did not: its name goes over two lines, or has an
+    /// index that is not a number.
+    pub(super) fn is_assignment_in_disguise(&self) -> bool {
+        let text: Vec<u8> = self.pieces.iter().map_while(Piece::byte).collect();
+        self.quote.is_none() && name_len(&text) > 0 && text.contains(&b'=')
+    }
+}
+
+impl Piece {
+    fn byte(&self) -> Option<u8> {
+        match self {
+            Piece::Byte(byte, _) => Some(*byte),
+            _ => None,
+        }
     }
 }
 
@@ -367,6 +378,11 @@ impl<'t> Lexer<'t> {
             return Ok(());
         }
         let length = name_len(after);
+        if after.get(length..).is_some_and(|rest| rest.starts_with(b"\\\n")) {
+            self.at += 1 + length;
+            word.pieces.push(Piece::Unknown("a name over two lines"));
+            return Ok(());
+        }
         match after.first() {
             _ if length > 0 => {
                 word.pieces.push(Piece::Variable(name(after.get(..length).unwrap_or_default()), quoted));

@@ -9,7 +9,7 @@
 mod lexer;
 mod statement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::text::{Splice, Text};
@@ -190,13 +190,21 @@ pub struct Environment {
     dialect: Dialect,
     sources: usize,
     variables: BTreeMap<String, Variable>,
+    /// Variables of bash that may be arrays: a plain assignment would leave their other elements.
+    perhaps_arrays: BTreeSet<String>,
     doubts: Vec<Doubt>,
 }
 
 impl Environment {
     /// No variables yet.
     pub fn new(dialect: Dialect) -> Environment {
-        Environment { dialect, sources: 0, variables: BTreeMap::new(), doubts: Vec::new() }
+        Environment {
+            dialect,
+            sources: 0,
+            variables: BTreeMap::new(),
+            perhaps_arrays: BTreeSet::new(),
+            doubts: Vec::new(),
+        }
     }
 
     /// Reads a file as `.` does; returns its number, from 0.
@@ -283,9 +291,14 @@ impl Run<'_, '_> {
                 }
             }
             Kind::Export => {
-                let bare = statement.words.iter().skip(1).all(|word| word.plain);
-                let split = statement.assigns.iter().any(|assign| self.splits(assign));
-                if !bare || split {
+                let names: Vec<_> = statement.words.iter().skip(1).map(Written::literal).collect();
+                if !names.iter().flatten().all(|name| is_name(name)) {
+                    self.doubt(statement.at.start, "an export of something that is not a name".to_owned());
+                }
+                // All arguments are expanded before any is assigned.
+                let chained = statement.assigns.len() > 1 && statement.assigns.iter().any(expands);
+                let split = chained || statement.assigns.iter().any(|assign| self.splits(assign));
+                if names.contains(&None) || split {
                     self.mentioned(statement, "an export that is not a plain assignment");
                 } else {
                     statement.assigns.iter().for_each(|assign| self.assign(assign));
@@ -298,11 +311,9 @@ impl Run<'_, '_> {
                     let what = name.literal().unwrap_or_else(|| "a computed command".to_owned());
                     self.doubt(statement.at.start, format!("`{what}`, which can set any variable"));
                 }
-                Some(name) if name.is("unset") && statement.words.iter().all(|word| word.plain) => {
-                    for name in statement.words.iter().skip(1).filter_map(Written::literal) {
-                        self.environment.variables.remove(&name);
-                        self.open.retain(|(open, _)| *open != name);
-                    }
+                Some(name) if name.is("unset") && statement.assigns.is_empty() => self.unset(statement),
+                Some(name) if name.is_assignment_in_disguise() => {
+                    self.doubt(statement.at.start, "a word that may be an assignment".to_owned());
                 }
                 Some(name) if is_harmless(name) && statement.assigns.is_empty() && !self.sets_in_passing(statement) => {
                 }
@@ -312,11 +323,28 @@ impl Run<'_, '_> {
         true
     }
 
+    fn unset(&mut self, statement: &Statement) {
+        let names: Option<Vec<String>> = statement.words.iter().skip(1).map(Written::literal).collect();
+        match names.filter(|names| names.iter().all(|name| is_name(name))) {
+            Some(names) => {
+                for name in names {
+                    self.environment.variables.remove(&name);
+                    self.environment.perhaps_arrays.remove(&name);
+                    self.open.retain(|(open, _)| *open != name);
+                }
+            }
+            None => self.doubt(statement.at.start, "an unset of something that is not a name".to_owned()),
+        }
+    }
+
     /// Whether the shell may split the value where `export` takes it as an argument.
     fn splits(&self, assign: &Assign) -> bool {
         let unquoted = |word: &Written| word.pieces.iter().any(|piece| matches!(piece, Piece::Variable(_, false)));
         match &assign.written {
-            lexer::Written::Scalar(word) => self.environment.dialect == Dialect::Sh && unquoted(word),
+            lexer::Written::Scalar(word) => {
+                let plain = assign.index.is_none() && !assign.append;
+                !plain || self.environment.dialect == Dialect::Sh && unquoted(word)
+            }
             lexer::Written::Array(_) => true,
         }
     }
@@ -350,6 +378,9 @@ impl Run<'_, '_> {
     fn make_unknown(&mut self, names: Vec<String>, at: usize, reason: &str) {
         let line = self.line(at);
         for name in names {
+            if self.environment.dialect == Dialect::Bash {
+                self.environment.perhaps_arrays.insert(name.clone());
+            }
             let value = Value::Unknown { reason: reason.to_owned(), source: self.source, line };
             let new = || Variable { value: value.clone(), assignments: Vec::new() };
             self.environment.variables.entry(name).or_insert_with(new).value = value.clone();
@@ -364,12 +395,23 @@ impl Run<'_, '_> {
             lexer::Written::Scalar(word) => self.scalar(word, &assign.name, old.as_ref()).map(Value::Text),
             lexer::Written::Array(words) => self.elements(words, &assign.name, old.as_ref(), assign, assignments.len()),
         };
-        let value = written.and_then(|written| merge(old, written, assign, assignments.len()));
-        let value = value.unwrap_or_else(|what| Value::Unknown {
-            reason: format!("it is set with {what}"),
-            source: self.source,
-            line,
-        });
+        let was_array = matches!(old, Some(Value::Array(_))) || assign.index.is_some();
+        let perhaps_array = self.environment.perhaps_arrays.contains(&assign.name);
+        let value = match written {
+            Ok(Value::Text(_)) if perhaps_array => Err("a string where an array may have been".to_owned()),
+            Ok(written) => merge(old, written, assign, &assignments),
+            Err(what) => Err(what),
+        };
+        let arrays = &mut self.environment.perhaps_arrays;
+        match &value {
+            Ok(Value::Array(_)) => drop(arrays.remove(&assign.name)),
+            Err(_) if was_array || matches!(assign.written, lexer::Written::Array(_)) => {
+                arrays.insert(assign.name.clone());
+            }
+            _ => {}
+        }
+        let unknown = |what| Value::Unknown { reason: format!("it is set with {what}"), source: self.source, line };
+        let value = value.unwrap_or_else(unknown);
         self.open.push((assign.name.clone(), assignments.len()));
         assignments.push(Assignment {
             source: self.source,
@@ -454,29 +496,40 @@ impl Run<'_, '_> {
 }
 
 /// The value after an assignment of `written` to a variable that holds `old` (bash(1), "Arrays" and "PARAMETERS").
-fn merge(old: Option<Value>, written: Value, assign: &Assign, assignment: usize) -> Result<Value, String> {
+fn merge(old: Option<Value>, written: Value, assign: &Assign, before: &[Assignment]) -> Result<Value, String> {
     let Value::Text(text) = written else { return Ok(written) };
-    let unknown = || "an addition to something that is not known".to_owned();
+    let assignment = before.len();
     let mut elements = match (old, assign.index) {
-        (Some(Value::Unknown { .. }), index) if assign.append || index.is_some() => return Err(unknown()),
+        (Some(Value::Unknown { .. }), index) if assign.append || index.is_some() => {
+            return Err("an addition to something that is not known".to_owned());
+        }
         (Some(Value::Text(mut before)), None) if assign.append => {
             before.extend(&text);
             return Ok(Value::Text(before));
         }
         (Some(Value::Array(elements)), _) => elements,
         (_, None) => return Ok(Value::Text(text)),
-        (Some(Value::Text(_)), Some(_)) => return Err("an element of what was a string".to_owned()),
+        (Some(Value::Text(value)), Some(_)) => {
+            let at = before.last().map(|last| last.value_at.clone()).unwrap_or_default();
+            vec![Element { index: 0, value, assignment: assignment.saturating_sub(1), at }]
+        }
         (_, Some(_)) => Vec::new(),
     };
     let index = assign.index.unwrap_or(0);
-    let before = elements.iter().position(|element| element.index == index).map(|at| elements.remove(at));
-    let value = match before {
-        Some(_) if assign.append => return Err("an addition to an element".to_owned()),
-        _ => text,
-    };
-    elements.push(Element { index, value, assignment, at: assign.value_at.clone() });
+    let same = elements.iter().position(|element| element.index == index);
+    if same.map(|at| elements.remove(at)).is_some() && assign.append {
+        return Err("an addition to an element".to_owned());
+    }
+    elements.push(Element { index, value: text, assignment, at: assign.value_at.clone() });
     elements.sort_by_key(|element| element.index);
     Ok(Value::Array(elements))
+}
+
+fn expands(assign: &Assign) -> bool {
+    match &assign.written {
+        lexer::Written::Scalar(word) => word.pieces.iter().any(|piece| matches!(piece, Piece::Variable(..))),
+        lexer::Written::Array(_) => true,
+    }
 }
 
 /// Commands that set no variable, however they are called.
@@ -501,35 +554,47 @@ fn names(bytes: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
     })
 }
 
+fn is_name(word: &str) -> bool {
+    !word.is_empty() && name_len(word.as_bytes()) == word.len()
+}
+
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// The splice that takes an assignment out of `text`: whole lines where nothing else stands on them (a comment behind it
-/// goes with it), otherwise the assignment with one `;` or blank that set it off.
+/// goes with it), otherwise the assignment with the `;` or blank that set it off.
 pub fn deletion(text: &Text, assignment: &Assignment) -> Splice {
     let bytes = text.bytes();
     let (start, end) = (assignment.at.start, assignment.at.end);
     let before = bytes.get(..start).unwrap_or_default();
-    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(text.bom_len().min(start), |at| at + 1);
-    let front = bytes.get(line..start).unwrap_or_default();
+    // A line that goes on with the next one belongs to it.
+    let ends =
+        |at: &usize| before.get(*at) == Some(&b'\n') && at.checked_sub(1).and_then(|at| before.get(at)) != Some(&b'\\');
+    let line = (0..before.len()).rev().find(ends).map_or(text.bom_len().min(start), |at| at + 1);
     let rest = bytes.get(end..).unwrap_or_default();
     let to_line_end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
     let behind = rest.get(..to_line_end).unwrap_or_default();
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let after = behind.trim_ascii_start();
-    let alone_in_front = matches!(front.trim_ascii(), b"" | b"export");
-    let alone_behind =
-        after.is_empty() || after.trim_ascii() == b";" || after.starts_with(b"#") && behind.first() == Some(&b' ');
-    if alone_in_front && alone_behind {
+    let last = after.is_empty() || after.starts_with(b";") || after.starts_with(b"#") && after.len() < behind.len();
+    let front = bytes.get(line..start).unwrap_or_default();
+    let mut kept = front.trim_ascii_end();
+    if kept.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1 {
+        // That blank is quoted.
+        kept = front.get(..kept.len() + 1).unwrap_or(front);
+    }
+    if last {
+        // Without its only argument `export` would print all variables.
+        kept = kept.strip_suffix(b"export").map_or(kept, |kept| kept.trim_ascii_end());
+    }
+    let ends_line = last && (!after.starts_with(b";") || after.trim_ascii() == b";");
+    if kept.is_empty() && ends_line {
         return Splice::delete(line..end + to_line_end);
     }
-    let gap = front.iter().rev().take_while(|byte| blank(byte)).count();
-    let kept = front.get(..front.len() - gap).unwrap_or_default();
-    if kept.ends_with(b";") || alone_behind && !alone_in_front {
-        let cut = start - gap - usize::from(kept.ends_with(b";"));
-        return Splice::delete(cut..end);
+    if !kept.is_empty() && last {
+        return Splice::delete(line + kept.len() - usize::from(kept.ends_with(b";"))..end);
     }
+    let start = if last { line } else { start };
     let mut gap = behind.len() - after.len();
     if after.starts_with(b";") {
         gap += 1 + after.iter().skip(1).take_while(|byte| matches!(byte, b' ' | b'\t')).count();

@@ -56,7 +56,9 @@ pub(super) fn next(lexer: &mut Lexer<'_>) -> Result<Option<Statement>, Broken> {
             Token::Operator("(") if statement.words.is_empty() && statement.assigns.is_empty() => {
                 return compound(lexer, statement, vec![")"]).map(Some);
             }
-            Token::Operator("(") if statement.words.len() == 1 => return function(lexer, statement).map(Some),
+            Token::Operator("(") if statement.words.len() == 1 && statement.assigns.is_empty() => {
+                return function(lexer, statement).map(Some);
+            }
             Token::Operator(operator @ ("(" | ")" | ";;")) => {
                 return Err(Broken { at: lexer.at, reason: format!("a {operator} out of place") });
             }
@@ -71,14 +73,17 @@ pub(super) fn next(lexer: &mut Lexer<'_>) -> Result<Option<Statement>, Broken> {
             }
             Token::Word(word) => {
                 statement.at.end = word.at.end;
-                if command && word.is("function") {
+                if command && word.is("function") && statement.assigns.is_empty() {
                     drop(lexer.next(false)?);
                     return function(lexer, statement).map(Some);
                 }
-                if let (true, Some(closer)) = (command, closer(&word)) {
+                if command && CLOSING.iter().any(|name| word.is(name)) && statement.assigns.is_empty() {
+                    return Err(Broken { at: word.at.start, reason: "a closing word out of place".to_owned() });
+                }
+                if let (true, Some(closer)) = (command && statement.assigns.is_empty(), closer(&word)) {
                     return compound(lexer, statement, vec![closer]).map(Some);
                 }
-                if command && word.is("export") {
+                if command && word.is("export") && statement.assigns.is_empty() {
                     statement.kind = Kind::Export;
                 }
                 command = false;
@@ -97,6 +102,9 @@ fn start_of(token: &Token, at: usize) -> usize {
         _ => at.saturating_sub(1),
     }
 }
+
+/// Reserved words that only go on with or end a compound command.
+const CLOSING: &[&str] = &["then", "else", "elif", "fi", "do", "done", "esac", "}"];
 
 /// The reserved word that ends what `word` begins.
 fn closer(word: &Word) -> Option<&'static str> {
