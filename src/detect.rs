@@ -6,7 +6,7 @@
 use crate::backend::{self, Backend, Claim, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
-use crate::root::{NodeKind, Root};
+use crate::root::{NodeKind, Root, RootPath};
 
 /// The winner, and why the others are not.
 pub struct Detection {
@@ -14,27 +14,46 @@ pub struct Detection {
     pub backend: &'static dyn Backend,
     /// Its evidence.
     pub claim: Claim,
+    /// Below a control panel: the system that configures the interface and has the primary address.
+    pub below: Option<&'static dyn Backend>,
     /// The others, in the table's order, each with its reason.
     pub losers: Vec<(&'static str, String)>,
 }
 
-/// Managers that ipalias recognises but has no backend for, by a path that only they have.
-const STRANGERS: &[(&str, &str)] = &[
-    ("/etc/netplan", "netplan"),
-    ("/etc/NetworkManager", "NetworkManager"),
-    ("/etc/wicked", "wicked"),
-    ("/etc/sysconfig/network-scripts", "ifcfg files"),
-    ("/etc/sysconfig/network", "ifcfg files"),
-    ("/etc/conf.d/net", "netifrc"),
-    ("/etc/dhcpcd.conf", "dhcpcd"),
-    ("/var/lib/connman", "connman"),
-    ("/etc/rc.conf", "rc.conf"),
-    ("/etc/nixos", "NixOS"),
+/// Systems whose network configuration lies in a database or is generated: an edit of a file would be lost. Each with
+/// files that only it has, and what to do instead.
+const GUARDED: &[(&str, &[&str], &str)] = &[
+    ("pfSense or OPNsense", &["/cf/conf/config.xml", "/conf/config.xml"], "add a virtual IP in its web interface"),
+    ("TrueNAS", &["/data/freenas-v1.db", "/etc/rc.freenas"], "add the address in its web interface"),
+    ("SmartOS", &["/usbkey", "/etc/rc.d/smartdc"], "use vmadm update for a zone, /usbkey/config for the global zone"),
 ];
 
+/// Managers that ipalias recognises but has no backend for.
+const STRANGERS: &[Stranger] = &[
+    Stranger { name: "netplan", sees: netplan },
+    Stranger { name: "NetworkManager", sees: network_manager },
+    Stranger { name: "connman", sees: |root| unit(root, "connman") },
+    Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
+    Stranger { name: "OpenBSD's netstart", sees: openbsd },
+    Stranger { name: "NetBSD's rc.d/network", sees: netbsd },
+];
+
+/// A manager without a backend.
+struct Stranger {
+    name: &'static str,
+    /// Whether it seems to be in charge, and on what evidence.
+    sees: fn(&Root) -> Result<Option<(Strength, String)>>,
+}
+
 /// Finds the backend in charge of `root`, or takes the one called `forced`.
+///
+/// Refuses (unsupported) where none is or an unknown manager is more likely to be, (ambiguous) where two claim it with
+/// equal right, and (managed elsewhere) systems whose files are generated.
 pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
     let forced = forced.map(|name| backend::by_name(name).ok_or_else(|| unknown_backend(name))).transpose()?;
+    if forced.is_none() {
+        guarded(root)?;
+    }
     let mut claims = Vec::new();
     let mut losers = Vec::new();
     for &backend in backend::ALL {
@@ -43,34 +62,140 @@ pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
             Stance::NotInCharge(reason) => losers.push((backend.name(), reason)),
         }
     }
-    let best = match forced {
-        Some(forced) => return Ok(force(forced, claims, losers)),
-        None => claims.iter().map(|(_, claim)| claim.strength).max(),
-    };
-    let (mut winners, weaker): (Vec<_>, Vec<_>) =
-        claims.into_iter().partition(|(_, claim)| Some(claim.strength) == best);
+    if let Some(forced) = forced {
+        return Ok(force(forced, claims, losers));
+    }
+    let panel = claims.iter().position(|(_, claim)| claim.strength == Strength::Panel);
+    if let Some((backend, mut claim)) = panel.map(|at| claims.remove(at)) {
+        claims.sort_by_key(|(_, claim)| claim.strength);
+        let below = claims.last().map(|(below, _)| *below);
+        claim.interface = claim.interface.or_else(|| claims.last().and_then(|(_, below)| below.interface.clone()));
+        losers.extend(claims.into_iter().map(|(backend, claim)| (backend.name(), claim.evidence.join("; "))));
+        return Ok(Detection { backend, claim, below, losers });
+    }
+    let best = claims.iter().map(|(_, claim)| claim.strength).max();
+    let (winners, weaker): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(_, claim)| Some(claim.strength) == best);
     losers.extend(weaker.into_iter().map(|(backend, claim)| (backend.name(), claim.evidence.join("; "))));
-    match (winners.pop(), winners.as_slice()) {
-        (None, _) => Err(unsupported(root, &losers)?.into()),
-        (Some((backend, claim)), []) => Ok(Detection { backend, claim, losers }),
-        (Some(last), others) => {
-            let all: Vec<String> = others
-                .iter()
-                .chain([&last])
-                .map(|(backend, claim)| format!("{} ({})", backend.name(), claim.evidence.join("; ")))
-                .collect();
-            let names: Vec<&str> = others.iter().chain([&last]).map(|(backend, _)| backend.name()).collect();
-            Err(Refusal::new(
-                Kind::Ambiguous,
-                format!("two systems claim the network with equal right: {}", all.join(" and ")),
-                format!(
-                    "find out which one configures the interface and name it: --backend {}",
-                    names.join(" or --backend ")
-                ),
-            )
-            .into())
+    let strangers = strangers(root)?;
+    let stronger: Vec<&(&str, Strength, String)> =
+        strangers.iter().filter(|(_, strength, _)| best.is_none_or(|best| *strength > best)).collect();
+    if !stronger.is_empty() || winners.is_empty() {
+        return Err(unsupported(root, &losers, &winners, &stronger)?.into());
+    }
+    let equal =
+        strangers.iter().filter(|(_, strength, _)| Some(*strength) == best && best > Some(Strength::Configured));
+    choose(winners, equal.collect(), losers)
+}
+
+/// A backend with its evidence.
+type Winner = (&'static dyn Backend, Claim);
+
+fn choose(
+    mut winners: Vec<Winner>,
+    strangers: Vec<&(&'static str, Strength, String)>,
+    losers: Vec<(&'static str, String)>,
+) -> Result<Detection> {
+    if winners.len() == 1 && strangers.is_empty() {
+        if let Some((backend, claim)) = winners.pop() {
+            return Ok(Detection { backend, claim, below: None, losers });
         }
     }
+    let known = winners.iter().map(|(backend, claim)| format!("{} ({})", backend.name(), claim.evidence.join("; ")));
+    let all: Vec<String> =
+        known.chain(strangers.iter().map(|(name, _, evidence)| format!("{name} ({evidence})"))).collect();
+    let names: Vec<&str> = winners.iter().map(|(backend, _)| backend.name()).collect();
+    Err(Refusal::new(
+        Kind::Ambiguous,
+        format!("two systems claim the network with equal right: {}", all.join(" and ")),
+        format!("find out which one configures the interface and name it: --backend {}", names.join(" or --backend ")),
+    )
+    .into())
+}
+
+fn guarded(root: &Root) -> Result<()> {
+    for (name, marks, hint) in GUARDED {
+        for mark in *marks {
+            if root.kind(&(*mark).into())? != NodeKind::Absent {
+                let reason =
+                    format!("this is {name}, which keeps its network configuration elsewhere and rewrites files");
+                return Err(Refusal::new(Kind::ManagedElsewhere, reason, *hint).at(&(*mark).into(), 0).into());
+            }
+        }
+    }
+    let os = host::os_release(root)?;
+    if os.id == "nixos" || root.kind(&"/etc/NIXOS".into())? != NodeKind::Absent {
+        let hint = "add to its configuration: networking.interfaces.<name>.ipv4.addresses = \
+                    [ { address = \"192.0.2.1\"; prefixLength = 32; } ];";
+        let reason = "this is NixOS, which generates its files from /etc/nixos";
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
+    }
+    if os.id == "ubuntu-core" {
+        let reason = "this is Ubuntu Core, whose network is set through snapd";
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, "use snap set system system.network.netplan").into());
+    }
+    Ok(())
+}
+
+fn strangers(root: &Root) -> Result<Vec<(&'static str, Strength, String)>> {
+    let mut found = Vec::new();
+    for stranger in STRANGERS {
+        if let Some((strength, evidence)) = (stranger.sees)(root)? {
+            found.push((stranger.name, strength, evidence));
+        }
+    }
+    Ok(found)
+}
+
+/// netplan(5): YAML files in three directories, made into other managers' files at boot by a generator.
+fn netplan(root: &Root) -> Result<Option<(Strength, String)>> {
+    for dir in ["/etc/netplan", "/run/netplan", "/usr/lib/netplan", "/lib/netplan"] {
+        for name in root.list(&dir.into())? {
+            let path = RootPath::from(dir).join(&name);
+            if name.ends_with(b".yaml") && root.is_file(&path)? {
+                return Ok(Some((Strength::Enabled, format!("{path} is there"))));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// NetworkManager with a keyfile of its own.
+fn network_manager(root: &Root) -> Result<Option<(Strength, String)>> {
+    let enabled =
+        host::unit_enabled(root, "NetworkManager.service")? || host::init_script_enabled(root, "NetworkManager")?;
+    for dir in ["/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections"] {
+        if let Some(name) = root.list(&dir.into())?.into_iter().find(|name| name.ends_with(b".nmconnection")) {
+            let strength = if enabled { Strength::Enabled } else { Strength::Configured };
+            let path = RootPath::from(dir).join(name);
+            return Ok(Some((strength, format!("it has the profile {path}"))));
+        }
+    }
+    Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
+}
+
+fn unit(root: &Root, name: &str) -> Result<Option<(Strength, String)>> {
+    let enabled = host::unit_enabled(root, &format!("{name}.service"))? || host::init_script_enabled(root, name)?;
+    Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
+}
+
+fn openbsd(root: &Root) -> Result<Option<(Strength, String)>> {
+    marks(root, &["/etc/netstart", "/etc/rc.d/rc.subr"])
+}
+
+fn netbsd(root: &Root) -> Result<Option<(Strength, String)>> {
+    if root.kind(&"/etc/network.subr".into())? != NodeKind::Absent {
+        return Ok(None);
+    }
+    marks(root, &["/etc/defaults/rc.conf", "/etc/rc.d/network"])
+}
+
+fn marks(root: &Root, all: &[&str]) -> Result<Option<(Strength, String)>> {
+    for mark in all {
+        if root.kind(&(*mark).into())? == NodeKind::Absent {
+            return Ok(None);
+        }
+    }
+    Ok(Some((Strength::Configured, format!("{} are there", all.join(" and ")))))
 }
 
 fn force(
@@ -100,7 +225,7 @@ fn force(
             .map(|reason| format!("{} would not be chosen here: {reason}", forced.name()))
             .collect(),
     });
-    Detection { backend: forced, claim, losers }
+    Detection { backend: forced, claim, below: None, losers }
 }
 
 fn unknown_backend(name: &str) -> Refusal {
@@ -112,24 +237,26 @@ fn unknown_backend(name: &str) -> Refusal {
     )
 }
 
-fn unsupported(root: &Root, losers: &[(&'static str, String)]) -> Result<Refusal> {
-    let os = host::os_release(root)?;
-    let mut seen = Vec::new();
-    for (path, name) in STRANGERS {
-        if root.kind(&(*path).into())? != NodeKind::Absent && !seen.contains(name) {
-            seen.push(*name);
-        }
+fn unsupported(
+    root: &Root,
+    losers: &[(&'static str, String)],
+    winners: &[Winner],
+    strangers: &[&(&'static str, Strength, String)],
+) -> Result<Refusal> {
+    let name = host::system_name(root)?.unwrap_or_else(|| "this system".to_owned());
+    if strangers.is_empty() {
+        let why: Vec<String> = losers.iter().map(|(backend, reason)| format!("{backend}: {reason}")).collect();
+        let reason = format!("no backend is in charge of the network of {name} ({})", why.join("; "));
+        let hint = "ipalias status shows what was looked at; --backend NAME overrides";
+        return Ok(Refusal::new(Kind::Unsupported, reason, hint));
     }
-    let name = if os.pretty_name.is_empty() { "this system" } else { os.pretty_name.as_str() };
-    let why: Vec<String> = losers.iter().map(|(backend, reason)| format!("{backend}: {reason}")).collect();
-    let hint = if seen.is_empty() {
-        "ipalias status shows what was looked at; --backend NAME overrides".to_owned()
+    let seen: Vec<String> = strangers.iter().map(|(name, _, evidence)| format!("{name} ({evidence})")).collect();
+    let names: Vec<&str> = winners.iter().map(|(backend, _)| backend.name()).collect();
+    let hint = if names.is_empty() {
+        "this version cannot edit its files; add the address with its own tools".to_owned()
     } else {
-        format!("its network seems to be managed by {}, which this version cannot edit", seen.join(", "))
+        format!("this version cannot edit its files; if it is not in charge, use --backend {}", names.join(" or "))
     };
-    Ok(Refusal::new(
-        Kind::Unsupported,
-        format!("no backend is in charge of the network of {name} ({})", why.join("; ")),
-        hint,
-    ))
+    let reason = format!("the network of {name} seems to be managed by {}", seen.join(" and "));
+    Ok(Refusal::new(Kind::Unsupported, reason, hint))
 }

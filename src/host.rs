@@ -5,19 +5,45 @@
 
 use os_release::OsRelease;
 
-use crate::error::Result;
+use crate::error::{Refusal, Result};
 use crate::root::{Access, NodeKind, Root, RootPath};
 
-/// The system's own name for itself; the default if it has none (os-release(5)).
+/// The system's own name for itself; the default if it has none, or none that can be read (os-release(5)).
 pub fn os_release(root: &Root) -> Result<OsRelease> {
-    let found = match root.read(&"/etc/os-release".into())? {
+    let found = match lenient(root, "/etc/os-release")? {
         Some(bytes) => Some(bytes),
-        None => root.read(&"/usr/lib/os-release".into())?,
+        None => lenient(root, "/usr/lib/os-release")?,
     };
     let text = String::from_utf8_lossy(&found.unwrap_or_default()).into_owned();
     // The crate slices `ID="` out of its bounds, so a lone quote must not reach it.
     let sound = |line: &&str| !matches!(line.split_once('=').map(|(_, value)| value.trim()), Some("\"" | "'"));
     Ok(text.lines().filter(sound).map(str::to_owned).collect())
+}
+
+/// The file at `path`; nothing if it is none, or one that ipalias does not read: for files that only give hints.
+fn lenient(root: &Root, path: &str) -> Result<Option<Vec<u8>>> {
+    match root.read(&path.into()) {
+        Err(error) if error.is::<Refusal>() => Ok(None),
+        other => other,
+    }
+}
+
+/// What to call the system in messages: os-release(5), or the first line of what older systems have instead.
+pub fn system_name(root: &Root) -> Result<Option<String>> {
+    let os = os_release(root)?;
+    if !os.pretty_name.is_empty() {
+        return Ok(Some(os.pretty_name));
+    }
+    for path in
+        ["/etc/redhat-release", "/etc/SuSE-release", "/etc/gentoo-release", "/etc/release", "/etc/debian_version"]
+    {
+        let text = lenient(root, path)?.unwrap_or_default();
+        let first = String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned();
+        if !first.is_empty() {
+            return Ok(Some(if path.ends_with("debian_version") { format!("Debian {first}") } else { first }));
+        }
+    }
+    Ok(Some(os.name).filter(|name| !name.is_empty()))
 }
 
 /// Whether the system is `id` or says that it is like it.

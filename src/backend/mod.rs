@@ -8,6 +8,7 @@
 //! 2. add its row to [`ALL`], at its place in the order of precedence;
 //! 3. add `fixtures/NAME/`, with at least one case each of add, add again, remove and refused.
 
+pub mod cpanel;
 pub mod ifupdown;
 pub mod networkd;
 
@@ -22,8 +23,14 @@ use crate::root::{Root, RootPath};
 
 /// Every backend, in the order of precedence: where two are in charge with equal right and one is a layer above the
 /// other, the earlier row wins.
-pub const ALL: &[&dyn Backend] =
-    &[&networkd::Networkd, &ifupdown::IFUPDOWN2, &ifupdown::IFUPDOWN_NG, &ifupdown::BUSYBOX, &ifupdown::IFUPDOWN];
+pub const ALL: &[&dyn Backend] = &[
+    &cpanel::Cpanel,
+    &networkd::Networkd,
+    &ifupdown::IFUPDOWN2,
+    &ifupdown::IFUPDOWN_NG,
+    &ifupdown::BUSYBOX,
+    &ifupdown::IFUPDOWN,
+];
 
 /// The backend called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Backend> {
@@ -67,6 +74,8 @@ pub enum Strength {
     Enabled,
     /// The running system's own records say that it configured the interface.
     Running,
+    /// A control panel that owns the additional addresses, whatever configures the interface below it.
+    Panel,
 }
 
 /// A backend's evidence that it is in charge.
@@ -181,6 +190,7 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         folders.sort_unstable();
+        folders.retain(|name| name != "detect");
         assert_eq!(names, folders, "one folder of fixtures per backend");
     }
 }

@@ -10,6 +10,7 @@ use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Entry, Role, UpAddress};
 use crate::cli::Add;
+use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::live::{Expectation, Snapshot};
 use crate::plan::{Action, Plan, Step};
@@ -35,7 +36,8 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
     let now = situation(snapshot.as_ref());
     let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
     let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
-    let primaries: Vec<&Entry> = old.iter().filter(|entry| entry.role == Role::Primary).collect();
+    let below = session.entries_below(&detection)?;
+    let primaries: Vec<&Entry> = old.iter().chain(&below).filter(|entry| entry.role == Role::Primary).collect();
     let mut missing = Vec::new();
     let mut down = Vec::new();
     let mut lines = Vec::new();
@@ -45,6 +47,7 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred
         let entries = known.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
         let live = up.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
         acceptable(&alias, &primaries, entries, live, snapshot.as_ref())?;
+        only_once(&alias, &below, &detection)?;
         let up = live.first();
         match entries.iter().find(|entry| entry.is_effective()) {
             Some(entry) => {
@@ -142,6 +145,22 @@ fn acceptable(
         return refuse(reason, "additional addresses usually have the prefix /32 or /128; leave the prefix out");
     }
     Ok(())
+}
+
+/// Refuses an address that the system below a control panel configures: it would come up twice.
+fn only_once(alias: &Alias, below: &[Entry], detection: &Detection) -> Result<()> {
+    let ip = alias.address.addr();
+    let Some(entry) = below.iter().find(|entry| entry.address.addr() == ip) else { return Ok(()) };
+    let name = detection.below.map_or("", |below| below.name());
+    let refusal = match entry.role {
+        Role::Primary => Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding"),
+        Role::Additional => Refusal::new(
+            Kind::ManagedElsewhere,
+            format!("{ip} is configured below {} already, and would come up twice", detection.backend.name()),
+            format!("leave it there, or remove it there first: ipalias --backend {name} remove {ip}"),
+        ),
+    };
+    Err(refusal.at(&entry.path, entry.line).into())
 }
 
 /// The wish that an entry fulfils, so that it can be brought up as it is configured.

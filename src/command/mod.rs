@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 
 use crate::alias::{self, IfName};
-use crate::backend::Situation;
+use crate::backend::{Entry, Situation};
 use crate::cli::{Addresses, Apply, Cli, Global, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
@@ -79,6 +79,11 @@ impl Verb {
 impl Session {
     fn detect(&self) -> Result<Detection> {
         crate::detect::detect(&self.root, self.options.backend.as_deref())
+    }
+
+    /// The addresses of the system below a control panel, the primary one among them.
+    fn entries_below(&self, detection: &Detection) -> Result<Vec<Entry>> {
+        detection.below.map_or_else(|| Ok(Vec::new()), |below| below.entries(&self.root))
     }
 
     /// How changes are made effective: not at all on a root that does not run.

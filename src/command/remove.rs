@@ -47,6 +47,16 @@ fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
         let own = live::ssh_session().map(|(_, local)| local);
         up.iter().try_for_each(|up| may_go(session, snapshot, up, own, &gone, &ips))?;
     }
+    if let Some(entry) = session.entries_below(&detection)?.iter().find(|entry| ips.contains(&entry.address.addr())) {
+        let (ip, panel) = (entry.address.addr(), detection.backend.name());
+        let name = detection.below.map_or("", |below| below.name());
+        let hint = match entry.role {
+            Role::Primary => "ipalias removes additional addresses only".to_owned(),
+            Role::Additional => format!("remove it there: ipalias --backend {name} remove {ip}"),
+        };
+        let reason = format!("{ip} is not one of {panel}'s addresses, but configured below it, by {name}");
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&entry.path, entry.line).into());
+    }
     let mut plan = if gone.is_empty() { Plan::nothing() } else { detection.backend.remove(&session.root, &gone)? };
     let configured: BTreeSet<(&str, IpAddr)> =
         gone.iter().map(|entry| (entry.interface.as_str(), entry.address.addr())).collect();

@@ -64,14 +64,15 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
 }
 
 fn gather(session: &Session, detection: Detection) -> Result<Document> {
-    let Detection { backend, claim, losers } = detection;
-    let os = host::os_release(&session.root)?;
+    let below = session.entries_below(&detection)?;
+    let Detection { backend, claim, losers, .. } = detection;
     let entries = backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
     let interface = session.wanted_interface()?.or(claim.interface).map(|interface| interface.to_string());
     let on_it = |name: &str| interface.as_deref().is_none_or(|interface| interface == name);
     let mut primary: Vec<String> = entries
         .iter()
+        .chain(&below)
         .filter(|entry| entry.role == Role::Primary && on_it(&entry.interface))
         .map(|entry| entry.address.to_string())
         .collect();
@@ -98,10 +99,11 @@ fn gather(session: &Session, detection: Detection) -> Result<Document> {
     };
     Ok(Document {
         command: "status",
-        system: if os.pretty_name.is_empty() { "unknown".to_owned() } else { os.pretty_name },
+        system: host::system_name(&session.root)?.unwrap_or_else(|| "unknown".to_owned()),
         backend: backend.name(),
         evidence: claim.evidence,
         certainty: match claim.strength {
+            Strength::Panel => "it owns the additional addresses",
             Strength::Running => "it configured the running system",
             Strength::Enabled => "it is enabled",
             Strength::Configured => "its files are here",

@@ -5,13 +5,21 @@ device=eth0
 while read -r key value _; do
   [ "$key" != ETHDEV ] || device=${value%%:*}
 done <"$root/etc/wwwacct.conf"
-[ -e "$root/etc/ips" ] || exit 0
+[ -e "$root/etc/ips" ] && [ ! -e "$root/etc/ipaliasesdisable" ] || exit 0
 tr -d '\r' <"$root/etc/ips" | awk -F: -v device="$device" '
-  function prefix(mask,  parts, bits, i, n) {
-    n = split(mask, parts, "."); bits = 0
-    if (n != 4) return 32
-    for (i = 1; i <= 4; i++) while (parts[i] >= 128) { bits++; parts[i] = (parts[i] - 128) * 2 }
-    return bits
+  # The number of ones of a dotted mask; nothing if a one follows a zero.
+  function prefix(mask,  parts, bits, i, bit, ended) {
+    if (mask == "") return 32
+    if (split(mask, parts, ".") != 4) return ""
+    for (i = 1; i <= 4; i++) for (bit = 128; bit >= 1; bit /= 2) {
+      if (parts[i] >= bit) { if (ended) return ""; parts[i] -= bit; bits++ } else ended = 1
+    }
+    return bits + 0
+  }
+  function sound(ip,  parts, i) {
+    if (split(ip, parts, ".") != 4) return 0
+    for (i = 1; i <= 4; i++) if (parts[i] !~ /^[0-9]+$/ || parts[i] > 255) return 0
+    return 1
   }
   { gsub(/[ \t]/, "") }
-  $1 ~ /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/ && !seen[$1]++ { print device, $1 "/" prefix($2) }'
+  sound($1) && prefix($2) != "" && !seen[$1]++ { print device, $1 "/" prefix($2) }'
