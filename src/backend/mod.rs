@@ -10,6 +10,7 @@
 
 pub mod cpanel;
 pub mod ifupdown;
+pub mod netifrc;
 pub mod networkd;
 
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ pub const ALL: &[&dyn Backend] = &[
     &ifupdown::IFUPDOWN_NG,
     &ifupdown::BUSYBOX,
     &ifupdown::IFUPDOWN,
+    &netifrc::Netifrc,
 ];
 
 /// The backend called `name`.
