@@ -4,6 +4,7 @@
 //! comparison before writing and the rollback are all read off a [`Change`]'s before and after.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::alias::Alias;
@@ -177,6 +178,8 @@ pub struct Plan {
     pub restart: Result<Apply, String>,
     /// Parsers to ask before writing.
     pub checks: Vec<Check>,
+    /// Addresses that stand in a file without effect and get one by this plan; its notes say so.
+    pub wakes: Vec<IpAddr>,
     /// What the administrator should know about this plan.
     pub notes: Vec<String>,
 }
@@ -189,6 +192,7 @@ impl Plan {
             auto: Apply::default(),
             restart: Ok(Apply::default()),
             checks: Vec::new(),
+            wakes: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -34,6 +34,7 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
     new.iter().for_each(|entry| balance.count(entry, 1));
     match goal {
         Goal::Present(want) => {
+            balance.idle.extend(&plan.wakes);
             for alias in want {
                 if !balance.take(alias) {
                     return Err(unproven(&format!("{} would not be configured", alias.address)).into());

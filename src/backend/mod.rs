@@ -12,6 +12,7 @@ pub mod cpanel;
 pub mod ifupdown;
 pub mod netifrc;
 pub mod networkd;
+pub mod wicked;
 
 use std::net::IpAddr;
 
@@ -27,6 +28,7 @@ use crate::root::{Root, RootPath};
 pub const ALL: &[&dyn Backend] = &[
     &cpanel::Cpanel,
     &networkd::Networkd,
+    &wicked::Wicked,
     &ifupdown::IFUPDOWN2,
     &ifupdown::IFUPDOWN_NG,
     &ifupdown::BUSYBOX,

@@ -69,7 +69,14 @@ fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
             restart.after.push(step);
         }
     }
-    reopen_last_lines(session, &mut plan)?;
+    let reopened = with_open_last_lines(session, &plan)?;
+    let identities = |plan: &Plan| -> Result<Vec<String>> {
+        let entries = detection.backend.entries(&plan.overlay(&session.root))?;
+        Ok(entries.iter().map(|entry| format!("{:?}", entry.identity())).collect())
+    };
+    if reopened != plan && identities(&reopened)? == identities(&plan)? {
+        plan = reopened;
+    }
     let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Gone(&gone))?;
     let lines = lines(wanted, &gone, &up, only.as_ref(), detection.backend);
     let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
@@ -129,12 +136,10 @@ fn promotes(session: &Session, interface: &str) -> Result<bool> {
 }
 
 /// A file whose last line had no end got one when the address was added. If nothing else happened to it since, the
-/// removal takes that back, too.
-fn reopen_last_lines(session: &Session, plan: &mut Plan) -> Result<()> {
-    if plan.changes.is_empty() {
-        return Ok(());
-    }
-    let Some(store) = session.store()? else { return Ok(()) };
+/// removal can take that back, too.
+fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
+    let mut plan = plan.clone();
+    let Some(store) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
     let operations = store.operations()?;
     for change in &mut plan.changes {
         let (Some(before), Some(after)) = (&change.before, &change.after) else { continue };
@@ -153,7 +158,7 @@ fn reopen_last_lines(session: &Session, plan: &mut Plan) -> Result<()> {
             change.after = Some(image);
         }
     }
-    Ok(())
+    Ok(plan)
 }
 
 fn lines(

@@ -4,4 +4,5 @@
 pub mod glob;
 pub mod ini;
 pub mod shell;
+pub mod sysconfig;
 pub mod words;

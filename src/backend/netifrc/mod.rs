@@ -245,6 +245,6 @@ fn plan(changes: Vec<crate::plan::Change>, steps: Vec<Action>, service: Option<&
         changes,
         auto: Apply { before: Vec::new(), after: steps.clone() },
         restart: Ok(Apply { before: Vec::new(), after: restart.map_or(steps, |restart| vec![restart]) }),
-        notes: Vec::new(),
+        ..Plan::nothing()
     }
 }
