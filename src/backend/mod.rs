@@ -9,6 +9,7 @@
 //! 3. add `fixtures/NAME/`, with at least one case each of add, add again, remove and refused.
 
 pub mod cpanel;
+pub mod freebsd;
 pub mod ifupdown;
 pub mod netifrc;
 pub mod networkd;
@@ -34,6 +35,7 @@ pub const ALL: &[&dyn Backend] = &[
     &ifupdown::BUSYBOX,
     &ifupdown::IFUPDOWN,
     &netifrc::Netifrc,
+    &freebsd::FreeBsd,
 ];
 
 /// The backend called `name`.

@@ -7,7 +7,8 @@ use crate::error::{Kind, Refusal, Result};
 use crate::plan::Change;
 use crate::root::{Root, RootPath};
 
-/// Trees that belong to the system's packages or to the running kernel, never to the administrator.
+/// Trees that belong to the system's packages or to the running kernel, never to the administrator. `/usr/local` is
+/// the administrator's (hier(7)).
 const NOT_OURS: &[&str] = &["/run", "/proc", "/sys", "/dev", "/usr", "/nix/store"];
 
 /// Refuses a change whose file is no longer what the plan was made from.
@@ -26,7 +27,8 @@ pub(super) fn may_replace(root: &Root, change: &Change) -> Result<()> {
     let refuse = |kind, reason: String, hint: &str| -> Result<()> {
         Err(Refusal::new(kind, reason, hint).at(&change.path, 0).into())
     };
-    if let Some(tree) = NOT_OURS.iter().find(|tree| change.path.is_under(&(**tree).into())) {
+    let local = change.path.is_under(&"/usr/local".into());
+    if let Some(tree) = NOT_OURS.iter().find(|tree| !local && change.path.is_under(&(**tree).into())) {
         let hint = "configure the address where that file is generated from";
         return refuse(Kind::ManagedElsewhere, format!("files below {tree} are not the administrator's"), hint);
     }

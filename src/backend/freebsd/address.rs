@@ -1,0 +1,195 @@
+//! The words of a value: addresses with their options, and ranges (rc.conf(5), "ifconfig_<interface>_aliasN").
+//!
+//! `inet` or `inet6` begins an address; what follows up to the next one are its options. A range such as
+//! `inet 192.0.2.5-8/24` stands for several: the first gets the prefix, the others /32.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+
+use ipnet::IpNet;
+
+use crate::alias::{host_prefix, netmask_to_prefix, with_prefix};
+use crate::syntax::shell::{Origin, Traced, Word};
+
+/// The most addresses that a range may have (`netif_ipexpand_max`).
+const MOST_IN_RANGE: usize = 2048;
+
+/// One address or range of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// The words it consists of, as indexes.
+    pub(super) words: Range<usize>,
+    /// The word of the address.
+    pub(super) address: usize,
+    /// What it sets.
+    pub(super) nets: Vec<IpNet>,
+    /// Whether it is written as a range.
+    pub(super) is_range: bool,
+    /// Whether it belongs to CARP.
+    pub(super) is_carp: bool,
+    /// Where it begins.
+    pub(super) origin: Option<Origin>,
+}
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Families, addresses, options.
+    Groups,
+    /// Addresses alone, each a word (`ipv4_addrs_IF`).
+    Words,
+    /// Addresses alone, IPv6 (`ipv6_ifconfig_IF`).
+    Single,
+}
+
+/// The words of a value and the addresses in them.
+#[derive(Debug, Clone)]
+pub(super) struct Items {
+    pub(super) words: Vec<Word>,
+    pub(super) items: Vec<Item>,
+}
+
+/// Reads a value. `ranges` says whether this system knows them.
+pub(super) fn items(value: &Traced, style: Style, ranges: bool) -> Items {
+    let words = value.words();
+    let texts: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(&word.text).into_owned()).collect();
+    let mut starts: Vec<(usize, usize)> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let family = text == "inet" || text == "inet6";
+        let bare = match style {
+            Style::Groups => index == 0 && !family && parse(text, true).is_some(),
+            Style::Words => true,
+            Style::Single => index == 0 && !family,
+        };
+        if family {
+            starts.push((index, index + 1));
+        } else if bare {
+            starts.push((index, index));
+        }
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([words.len()]);
+    let item = |((start, address), end): ((usize, usize), usize)| {
+        let options = texts.get(address + 1..end).unwrap_or_default();
+        let (mut nets, is_range) = parse(texts.get(address)?, ranges)?;
+        if let (Some(bits), [net]) = (option_bits(options), nets.as_slice()) {
+            nets = vec![with_prefix(net.addr(), bits)?];
+        }
+        Some(Item {
+            words: start..end,
+            address,
+            nets,
+            is_range,
+            is_carp: options.iter().any(|word| word == "vhid"),
+            origin: words.get(start).and_then(|word| word.origins.first()).copied(),
+        })
+    };
+    let items = starts.iter().copied().zip(ends).filter_map(item).collect();
+    Items { words, items }
+}
+
+/// The prefix that `netmask` or `prefixlen` gives.
+fn option_bits(options: &[String]) -> Option<u8> {
+    options.windows(2).find_map(|pair| match pair {
+        [key, value] if key == "prefixlen" => value.parse().ok(),
+        [key, value] if key == "netmask" => match value.strip_prefix("0x") {
+            Some(hex) => netmask_to_prefix(u32::from_str_radix(hex, 16).ok()?.into()),
+            None => netmask_to_prefix(value.parse().ok()?),
+        },
+        _ => None,
+    })
+}
+
+/// The addresses of a word, and whether it is a range.
+fn parse(text: &str, ranges: bool) -> Option<(Vec<IpNet>, bool)> {
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
+        None => (text, None),
+    };
+    if let Ok(ip) = address.parse::<IpAddr>() {
+        return Some((vec![with_prefix(ip, bits.unwrap_or_else(|| host_prefix(ip)))?], false));
+    }
+    if !ranges || !address.contains('-') {
+        return None;
+    }
+    let nets = if address.contains(':') { range6(address, bits) } else { range4(address, bits) };
+    nets.map(|nets| (nets, true))
+}
+
+fn range4(address: &str, bits: Option<u8>) -> Option<Vec<IpNet>> {
+    let bounds: Vec<(u8, u8)> = address
+        .split('.')
+        .map(|part| bounds(part, 10))
+        .collect::<Option<Vec<(u16, u16)>>>()?
+        .into_iter()
+        .map(|(low, high)| Some((u8::try_from(low).ok()?, u8::try_from(high).ok()?)))
+        .collect::<Option<_>>()?;
+    let [a, b, c, d] = bounds.as_slice() else { return None };
+    let mut nets: Vec<IpNet> = Vec::new();
+    for first in a.0..=a.1 {
+        for second in b.0..=b.1 {
+            for third in c.0..=c.1 {
+                for fourth in d.0..=d.1 {
+                    let bits = if nets.is_empty() { bits.unwrap_or(32) } else { 32 };
+                    nets.push(with_prefix(Ipv4Addr::new(first, second, third, fourth).into(), bits)?);
+                    if nets.len() > MOST_IN_RANGE {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+    Some(nets)
+}
+
+/// One group of an IPv6 address may be a range; each address keeps the prefix.
+fn range6(address: &str, bits: Option<u8>) -> Option<Vec<IpNet>> {
+    let groups: Vec<&str> = address.split(':').collect();
+    let at = groups.iter().position(|group| group.contains('-'))?;
+    let (low, high) = bounds(groups.get(at)?, 16)?;
+    if usize::from(high - low) >= MOST_IN_RANGE {
+        return None;
+    }
+    let one = |value: u16| {
+        let mut groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        *groups.get_mut(at)? = format!("{value:x}");
+        let ip: Ipv6Addr = groups.join(":").parse().ok()?;
+        with_prefix(ip.into(), bits.unwrap_or(128))
+    };
+    (low..=high).map(one).collect()
+}
+
+fn bounds(part: &str, radix: u32) -> Option<(u16, u16)> {
+    let number = |text: &str| u16::from_str_radix(text, radix).ok();
+    let (low, high) = match part.split_once('-') {
+        Some((low, high)) => (number(low)?, number(high)?),
+        None => (number(part)?, number(part)?),
+    };
+    (low <= high).then_some((low, high))
+}
+
+/// IPv4 addresses as few words: neighbours become ranges of the last octet. `bits` is the prefix of the first one.
+pub(super) fn written(nets: &[IpNet]) -> Vec<String> {
+    let mut runs: Vec<Vec<IpNet>> = Vec::new();
+    for net in nets {
+        let follows = |run: &&mut Vec<IpNet>| match (run.last(), net) {
+            (Some(IpNet::V4(last)), IpNet::V4(net)) => {
+                let same = last.addr().octets().get(..3) == net.addr().octets().get(..3);
+                same && u32::from(last.addr()) + 1 == u32::from(net.addr()) && net.prefix_len() == 32
+            }
+            _ => false,
+        };
+        match runs.last_mut().filter(|run| follows(run)) {
+            Some(run) => run.push(*net),
+            None => runs.push(vec![*net]),
+        }
+    }
+    runs.iter()
+        .filter_map(|run| match (run.first()?, run.last()?) {
+            (first, last) if run.len() > 1 => {
+                let end = last.addr().to_string();
+                Some(format!("{}-{}/{}", first.addr(), end.rsplit('.').next()?, first.prefix_len()))
+            }
+            (only, _) => Some(only.to_string()),
+        })
+        .collect()
+}
