@@ -10,6 +10,7 @@
 
 pub mod cpanel;
 pub mod freebsd;
+pub mod ifcfg;
 pub mod ifupdown;
 pub mod netifrc;
 pub mod networkd;
@@ -34,6 +35,7 @@ pub const ALL: &[&dyn Backend] = &[
     &ifupdown::IFUPDOWN_NG,
     &ifupdown::BUSYBOX,
     &ifupdown::IFUPDOWN,
+    &ifcfg::Ifcfg,
     &netifrc::Netifrc,
     &freebsd::FreeBsd,
 ];
