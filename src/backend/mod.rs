@@ -14,6 +14,7 @@ pub mod ifcfg;
 pub mod ifupdown;
 pub mod netifrc;
 pub mod networkd;
+pub mod solaris;
 pub mod wicked;
 
 use std::net::IpAddr;
@@ -38,6 +39,7 @@ pub const ALL: &[&dyn Backend] = &[
     &ifcfg::Ifcfg,
     &netifrc::Netifrc,
     &freebsd::FreeBsd,
+    &solaris::Solaris,
 ];
 
 /// The backend called `name`.
