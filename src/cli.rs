@@ -126,6 +126,9 @@ pub struct Add {
     /// The label of the address, such as eth0:1
     #[arg(long)]
     pub label: Option<String>,
+    /// Windows: switch an interface from DHCP to static addresses, with the values of its lease
+    #[arg(long = "static")]
+    pub make_static: bool,
     /// Let outgoing IPv6 connections use the new address as their source
     #[arg(long)]
     pub preferred: bool,

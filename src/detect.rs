@@ -122,6 +122,12 @@ fn guarded(root: &Root) -> Result<()> {
             }
         }
     }
+    let registry = "/Windows/System32/config/SYSTEM";
+    if !root.is_live() && root.is_file(&registry.into())? && root.kind(&"/ipalias".into())? == NodeKind::Absent {
+        let reason = "this is a disk of Windows, which keeps its addresses in the registry";
+        let refusal = Refusal::new(Kind::ManagedElsewhere, reason, "start that system and run ipalias there");
+        return Err(refusal.at(&registry.into(), 0).into());
+    }
     let os = host::os_release(root)?;
     if os.id == "nixos" || root.kind(&"/etc/NIXOS".into())? != NodeKind::Absent {
         let hint = "add to its configuration: networking.interfaces.<name>.ipv4.addresses = \

@@ -5,7 +5,8 @@
 
 use similar::{Algorithm, DiffOp, DiffTag};
 
-use crate::plan::{Change, Plan};
+use crate::plan::{Backup, Change, Plan};
+use crate::root::RootPath;
 
 /// Lines shown around a change.
 const CONTEXT: usize = 3;
@@ -15,7 +16,13 @@ const MANY_LINES: usize = 2_000;
 
 /// The unified diff of all changes of `plan`, empty if no file changes.
 pub fn unified(plan: &Plan) -> Vec<u8> {
-    plan.changes.iter().flat_map(of_change).collect()
+    let shown = plan.changes.iter().filter(|change| change.backup != Backup::Record || is_record(&change.path));
+    shown.flat_map(of_change).collect()
+}
+
+/// Whether the path is one of a record; the system's own files are not shown as if they were edited.
+fn is_record(path: &RootPath) -> bool {
+    path.is_under(&"/ipalias".into())
 }
 
 /// The unified diff of one change, empty if nothing changes.
@@ -151,7 +158,6 @@ fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &[&[u8]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Backup;
 
     fn diff(before: Option<&str>, after: Option<&str>) -> String {
         let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());

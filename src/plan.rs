@@ -17,6 +17,8 @@ pub enum Backup {
     Beside,
     /// Only the store: beside the file a copy would be live configuration.
     StoreOnly,
+    /// Nowhere: it is no file, but a record of what the running system has, which only its own commands change.
+    Record,
 }
 
 /// One file, before and after. Creation has no before, deletion no after.
@@ -200,6 +202,11 @@ impl Plan {
     /// Whether it changes no file.
     pub fn leaves_files(&self) -> bool {
         self.changes.iter().all(|change| change.before == change.after)
+    }
+
+    /// Whether only the system's own commands can make its changes.
+    pub fn is_by_command(&self) -> bool {
+        self.changes.iter().any(|change| change.backup == Backup::Record && change.before != change.after)
     }
 
     /// The root as it will be when the changes are made.

@@ -175,7 +175,12 @@ impl Root {
         if root.is_live() {
             return Ok(root);
         }
-        let Some((_, etc)) = root.walk(&"/etc".into(), true)?.node.filter(|(_, stat)| is_dir(stat)) else {
+        let etc = root.walk(&"/etc".into(), true)?.node.filter(|(_, stat)| is_dir(stat));
+        let others = ["/Windows", "/ipalias"].map(|dir| root.kind(&dir.into()));
+        if etc.is_none() && others.into_iter().collect::<Result<Vec<_>>>()?.contains(&NodeKind::Directory) {
+            return Ok(root);
+        }
+        let Some((_, etc)) = etc else {
             return Err(Refusal::new(
                 Kind::Unsupported,
                 format!("{} is not a root file system: it has no /etc directory", prefix.display()),

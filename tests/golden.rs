@@ -20,7 +20,7 @@ use serde::Deserialize;
 use support::{Node, Tree, configuration, copy_tree, differences, ipalias, read_tree};
 
 /// The `case.toml` of a case.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     /// What it shows.
@@ -37,6 +37,9 @@ struct Case {
     empty_dirs: Vec<PathBuf>,
     #[serde(default)]
     modes: BTreeMap<PathBuf, String>,
+    /// Whether the root has no file for it, so that only a dry run shows the plan, and the change itself is refused.
+    #[serde(default)]
+    recorded: bool,
     /// Why removing what was added does not give the tree before, where it does not.
     #[serde(default)]
     no_inverse: Option<String>,
@@ -109,6 +112,9 @@ fn run(source: &Path) -> Result<(), Failed> {
     let stage = Stage::new(source)?;
     let root = stage.tree("before", "root");
     let before = read_tree(&root);
+    if stage.case.recorded {
+        return planned_only(&stage, &root, &before);
+    }
     let dry = dry_run(&stage, &root, &before)?;
     let output = ipalias(&root, &stage.command());
     expect(&stage.case, &output)?;
@@ -128,6 +134,21 @@ fn run(source: &Path) -> Result<(), Failed> {
         removed(&stage, &root, &before)?;
     }
     Ok(())
+}
+
+/// The dry run shows the plan, the run itself is refused with the commands to type.
+fn planned_only(stage: &Stage, root: &Path, before: &Tree) -> Result<(), Failed> {
+    let dry = ipalias(root, &[&["--dry-run"], stage.command().as_slice()].concat());
+    check(dry.status.success(), format!("the dry run succeeds: {}", show(&dry)))?;
+    expect(&Case { exit: 0, ..stage.case.clone() }, &dry)?;
+    recorded(stage, &dry)?;
+    let output = ipalias(root, &stage.command());
+    check(output.status.code() == Some(3), format!("the run is refused: {}", show(&output)))?;
+    check(
+        String::from_utf8_lossy(&output.stderr).contains("type there"),
+        format!("it says what to type: {}", show(&output)),
+    )?;
+    same("nothing is written", before, &read_tree(root))
 }
 
 /// The diff and the commands that a dry run prints; the tree must stay as it is.

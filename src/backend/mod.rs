@@ -12,7 +12,9 @@ pub mod cpanel;
 pub mod freebsd;
 pub mod ifcfg;
 pub mod ifupdown;
+pub mod ipadm;
 pub mod netifrc;
+pub mod netsh;
 pub mod networkd;
 pub mod solaris;
 pub mod wicked;
@@ -40,6 +42,8 @@ pub const ALL: &[&dyn Backend] = &[
     &netifrc::Netifrc,
     &freebsd::FreeBsd,
     &solaris::Solaris,
+    &ipadm::Ipadm,
+    &netsh::Netsh,
 ];
 
 /// The backend called `name`.
@@ -176,6 +180,8 @@ pub struct UpAddress {
 pub struct Situation {
     /// Every address that is up.
     pub up: Vec<UpAddress>,
+    /// Whether an interface may be switched from DHCP to the addresses that it has (`--static`).
+    pub may_switch_to_static: bool,
 }
 
 impl Situation {

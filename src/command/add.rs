@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::perform::{self, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
-use crate::backend::{Entry, Role, UpAddress};
+use crate::backend::{Entry, Role, Situation, UpAddress};
 use crate::cli::Add;
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
@@ -25,15 +25,16 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
         let hint = "add them one by one, or let ipalias choose the labels";
         return Err(Refusal::new(Kind::Usage, "a label belongs to one address", hint).into());
     }
-    perform::carry_out(session, "add", || propose(session, &wanted, label.as_ref(), arguments.preferred))
+    perform::carry_out(session, "add", || propose(session, &wanted, label.as_ref(), arguments))
 }
 
-fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, preferred: bool) -> Result<Proposal> {
+fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
+    let preferred = arguments.preferred;
     let detection = session.detect()?;
     let interface = session.interface(&detection)?;
     let old = detection.backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
-    let now = situation(snapshot.as_ref());
+    let now = Situation { may_switch_to_static: arguments.make_static, ..situation(snapshot.as_ref()) };
     let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
     let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
     let below = session.entries_below(&detection)?;

@@ -104,6 +104,9 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
         ui.report(&proposal.report(verb, "unchanged"));
         return Ok(Exit::Done);
     }
+    if let Some(proposal) = early.as_ref().filter(|proposal| proposal.plan.is_by_command()) {
+        return Err(only_by_command(session, &proposal.plan).into());
+    }
     require_root(session)?;
     if let Some(proposal) = &early {
         transaction::may_write(&session.root, &proposal.plan)?;
@@ -128,6 +131,18 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
     report.operation = execute(session, &store, &proposal, &mut report.notes)?;
     ui.report(&report);
     Ok(Exit::Done)
+}
+
+/// Why a plan is not carried out whose changes only the running system's commands can make.
+fn only_by_command(session: &Session, plan: &Plan) -> Refusal {
+    let commands: Vec<String> =
+        plan.auto.before.iter().chain(&plan.auto.after).map(|step| step.action.to_string()).collect();
+    let reason = if session.live.is_some() {
+        "this version does not run the commands of this system itself"
+    } else {
+        "this system has no file for it; its addresses change only by its own commands, while it runs"
+    };
+    Refusal::new(Kind::ManagedElsewhere, reason, format!("type there: {}", commands.join(" && ")))
 }
 
 /// A plan made without the lock; nothing if another run's files came in between, so that it has to be made again.

@@ -63,7 +63,8 @@ impl Snapshot {
             address: address.net,
             label: address.label.clone(),
         };
-        Situation { up: self.addresses.iter().filter(|address| !address.loopback_or_link).map(up).collect() }
+        let up = self.addresses.iter().filter(|address| !address.loopback_or_link).map(up).collect();
+        Situation { up, ..Situation::default() }
     }
 
     /// Addresses and routes on `interface` that nobody's file accounts for: permanent, global, not in `known`, or routes

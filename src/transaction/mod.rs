@@ -103,7 +103,7 @@ impl<'a> Transaction<'a> {
         // A file that goes is one that ipalias made; beside nothing, its copy would only keep a directory from going, too.
         let (Some(before), Some(_)) = (&change.before, &change.after) else { return Ok(()) };
         let folder = self.store.path();
-        if change.backup == Backup::StoreOnly {
+        if change.backup != Backup::Beside {
             self.notes.push(format!(
                 "the old {} is kept in {folder} (a .bak beside it would be read as configuration)",
                 change.path
