@@ -38,11 +38,14 @@ const STRANGERS: &[Stranger] = &[
     Stranger { name: "NetBSD's rc.d/network", sees: netbsd },
 ];
 
+/// How strong the evidence of a manager is, and what it is; nothing without any.
+type Sign = Option<(Strength, String)>;
+
 /// A manager without a backend.
 struct Stranger {
     name: &'static str,
     /// Whether it seems to be in charge, and on what evidence.
-    sees: fn(&Root) -> Result<Option<(Strength, String)>>,
+    sees: fn(&Root) -> Result<Sign>,
 }
 
 /// Finds the backend in charge of `root`, or takes the one called `forced`.
@@ -153,7 +156,7 @@ fn strangers(root: &Root) -> Result<Vec<(&'static str, Strength, String)>> {
 }
 
 /// netplan(5): YAML files in three directories, made into other managers' files at boot by a generator.
-fn netplan(root: &Root) -> Result<Option<(Strength, String)>> {
+fn netplan(root: &Root) -> Result<Sign> {
     for dir in ["/etc/netplan", "/run/netplan", "/usr/lib/netplan", "/lib/netplan"] {
         for name in root.list(&dir.into())? {
             let path = RootPath::from(dir).join(&name);
@@ -166,7 +169,7 @@ fn netplan(root: &Root) -> Result<Option<(Strength, String)>> {
 }
 
 /// NetworkManager with a keyfile of its own.
-fn network_manager(root: &Root) -> Result<Option<(Strength, String)>> {
+fn network_manager(root: &Root) -> Result<Sign> {
     let enabled =
         host::unit_enabled(root, "NetworkManager.service")? || host::init_script_enabled(root, "NetworkManager")?;
     for dir in ["/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections"] {
@@ -179,23 +182,23 @@ fn network_manager(root: &Root) -> Result<Option<(Strength, String)>> {
     Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
 }
 
-fn unit(root: &Root, name: &str) -> Result<Option<(Strength, String)>> {
+fn unit(root: &Root, name: &str) -> Result<Sign> {
     let enabled = host::unit_enabled(root, &format!("{name}.service"))? || host::init_script_enabled(root, name)?;
     Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
 }
 
-fn openbsd(root: &Root) -> Result<Option<(Strength, String)>> {
+fn openbsd(root: &Root) -> Result<Sign> {
     marks(root, &["/etc/netstart", "/etc/rc.d/rc.subr"])
 }
 
-fn netbsd(root: &Root) -> Result<Option<(Strength, String)>> {
+fn netbsd(root: &Root) -> Result<Sign> {
     if root.kind(&"/etc/network.subr".into())? != NodeKind::Absent {
         return Ok(None);
     }
     marks(root, &["/etc/defaults/rc.conf", "/etc/rc.d/network"])
 }
 
-fn marks(root: &Root, all: &[&str]) -> Result<Option<(Strength, String)>> {
+fn marks(root: &Root, all: &[&str]) -> Result<Sign> {
     for mark in all {
         if root.kind(&(*mark).into())? == NodeKind::Absent {
             return Ok(None);

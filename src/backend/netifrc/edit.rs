@@ -241,7 +241,7 @@ fn extend_array(reading: &Reading, last: &Assignment, elements: &[Element], addi
     let Some((_, text)) = reading.config.files.get(last.source) else { return };
     let eol = text.eol();
     let in_last = |element: &&Element| element.at.start >= last.value_at.start && element.at.end <= last.value_at.end;
-    let Some(element) = elements.iter().filter(in_last).next_back().filter(|_| last.array) else {
+    let Some(element) = elements.iter().rfind(in_last).filter(|_| last.array) else {
         let (at, with) = if last.array {
             (last.value_at.end - 1, format!(" {} ", additions.join(eol)))
         } else {

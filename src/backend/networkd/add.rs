@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_up_is_not_put_up_again() {
         let up = UpAddress { interface: "eth0".into(), address: parse_address("203.0.113.5").unwrap(), label: None };
-        let plan = plan(252, "203.0.113.5", &Situation { up: vec![up] });
+        let plan = plan(252, "203.0.113.5", &Situation { up: vec![up], ..Situation::default() });
         assert!(steps(&plan).iter().all(|step| !step.starts_with("ip addr")), "{:?}", steps(&plan));
     }
 
