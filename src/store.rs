@@ -7,17 +7,14 @@
 //! Leaves out: the configuration files themselves (see `transaction`).
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::fs::{self as sys, AtFlags, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 
 use crate::error::{Failure, Kind, Refusal, Result};
 use crate::journal::Operation;
-use crate::root::{self, Root, RootPath};
+use crate::root::{self, Dir, Root, RootPath, STATE};
 
 /// How long a run waits for another one, as shadow(5)'s tools do.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
@@ -36,7 +33,7 @@ const ROLLED_BACK: &str = "rolled-back";
 
 /// The store of one root.
 pub struct Store {
-    dir: OwnedFd,
+    dir: Dir,
     path: RootPath,
 }
 
@@ -51,10 +48,10 @@ impl Store {
         let path = place(root)?;
         let found = root.walk(&path, true)?;
         let Some(parent) = found.dir else { return Ok(None) };
-        match open_dir(&parent, found.path.name()) {
+        match parent.open_dir(found.path.name()) {
             Ok(dir) => Ok(Some(Store { dir, path })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(std::io::Error::from(errno)).with_context(|| format!("opening the store {path}")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("opening the store {path}")),
         }
     }
 
@@ -73,22 +70,19 @@ impl Store {
 
     /// Takes the lock, waiting for another run for up to 15 seconds. The file is never replaced, only locked.
     pub fn lock(&self) -> Result<Lock> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file =
-            sys::openat(&self.dir, "lock", flags, Mode::from_raw_mode(0o600)).context("opening the lock file")?;
-        let mut file = std::fs::File::from(file);
         let began = Instant::now();
-        while let Err(errno) = sys::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            if errno != Errno::WOULDBLOCK && errno != Errno::INTR {
-                return Err(std::io::Error::from(errno)).context("locking");
+        let mut file = loop {
+            match self.dir.lock_file(b"lock").context("locking")? {
+                Some(file) => break file,
+                None if began.elapsed() >= LOCK_WAIT => {
+                    let mut holder = String::new();
+                    // Only for the message.
+                    let _ = self.dir.open_file(b"lock").and_then(|file| file.take(4096).read_to_string(&mut holder));
+                    return Err(Failure::Locked { holder: holder.trim().to_owned() }.into());
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
             }
-            if began.elapsed() >= LOCK_WAIT {
-                let mut holder = String::new();
-                let _ = (&file).take(4096).read_to_string(&mut holder);
-                return Err(Failure::Locked { holder: holder.trim().to_owned() }.into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        };
         let argv: Vec<String> = std::env::args().collect();
         // Only for the message above: a failure to write it does not weaken the lock.
         let _ = file.set_len(0).and_then(|()| file.rewind());
@@ -113,7 +107,7 @@ impl Store {
 
     /// The operation in flight, which a killed run left behind.
     pub fn pending(&self) -> Result<Option<Operation>> {
-        if !self.has(JOURNAL)? {
+        if !has(&self.dir, JOURNAL)? {
             return Ok(None);
         }
         let broken = || {
@@ -143,17 +137,16 @@ impl Store {
     /// Writes the folder of an operation that has not begun, all of it synced.
     pub(crate) fn prepare(&self, operation: &Operation, images: &[Option<&[u8]>]) -> Result<()> {
         let folder = fresh(&operation.token);
-        sys::mkdirat(&self.dir, folder.as_str(), Mode::from_raw_mode(0o700))
-            .context("creating the operation's folder")?;
-        let dir = open_dir(&self.dir, folder.as_bytes()).context("opening the operation's folder")?;
+        self.dir.make_dir(folder.as_bytes(), 0o700).context("creating the operation's folder")?;
+        let dir = self.dir.open_dir(folder.as_bytes()).context("opening the operation's folder")?;
         for (index, image) in images.iter().enumerate() {
             if let Some(bytes) = image {
                 write_new(&dir, &format!("{index}.before"), bytes)?;
             }
         }
         write_new(&dir, "operation.json", &serde_json::to_vec(operation).context("encoding the operation")?)?;
-        sync_dir(&dir)?;
-        sync_dir(&self.dir)
+        dir.sync().context("syncing the operation's folder")?;
+        self.dir.sync().context("syncing the store")
     }
 
     /// Makes the prepared operation the one in flight: from here on the next run takes it back if this one dies.
@@ -164,10 +157,10 @@ impl Store {
     /// Ends the operation in flight and returns its number. This rename is the commit point.
     pub(crate) fn finish(&self, rolled_back: bool) -> Result<u64> {
         if rolled_back {
-            let dir = open_dir(&self.dir, JOURNAL.as_bytes()).context("opening the journal")?;
+            let dir = self.dir.open_dir(JOURNAL.as_bytes()).context("opening the journal")?;
             match write_new(&dir, ROLLED_BACK, b"") {
-                Err(error) if !self.has(&format!("{JOURNAL}/{ROLLED_BACK}"))? => return Err(error),
-                _ => sync_dir(&dir)?,
+                Err(error) if !has(&dir, ROLLED_BACK)? => return Err(error),
+                _ => dir.sync().context("syncing the journal")?,
             }
         }
         let id = self.numbers()?.into_iter().max().unwrap_or(0) + 1;
@@ -183,15 +176,13 @@ impl Store {
 
     /// Removes a folder of the store.
     pub(crate) fn discard(&self, folder: &str) -> Result<()> {
-        if let Ok(dir) = open_dir(&self.dir, folder.as_bytes()) {
-            for entry in sys::Dir::read_from(&dir).context("listing the store")? {
-                let name = entry.context("listing the store")?.file_name().to_owned();
-                if name.to_bytes() != b"." && name.to_bytes() != b".." {
-                    sys::unlinkat(&dir, name.as_c_str(), AtFlags::empty()).context("clearing the store")?;
-                }
+        let clear = || -> std::io::Result<()> {
+            if let Ok(dir) = self.dir.open_dir(folder.as_bytes()) {
+                dir.names()?.iter().try_for_each(|name| dir.remove_file(name))?;
             }
-        }
-        sys::unlinkat(&self.dir, folder, AtFlags::REMOVEDIR).context("clearing the store")
+            self.dir.remove_dir(folder.as_bytes())
+        };
+        clear().context("clearing the store")
     }
 
     /// The folder in which [`Store::prepare`] puts `operation`.
@@ -200,9 +191,8 @@ impl Store {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        sys::renameat(&self.dir, from, &self.dir, to)
-            .with_context(|| format!("renaming {from} to {to} in {}", self.path))?;
-        sync_dir(&self.dir)
+        let renamed = self.dir.rename(from.as_bytes(), to.as_bytes()).and_then(|()| self.dir.sync());
+        renamed.with_context(|| format!("renaming {from} to {to} in {}", self.path))
     }
 
     fn load(&self, folder: &str) -> Result<Operation> {
@@ -212,25 +202,20 @@ impl Store {
         // The token becomes part of file names: a store on a mounted disk is not trusted with more than that.
         let sound = operation.token.len() == 16 && operation.token.bytes().all(|b| b.is_ascii_hexdigit());
         anyhow::ensure!(sound, "the record's token is not one of ipalias");
-        operation.rolled_back = self.has(&format!("{folder}/{ROLLED_BACK}"))?;
+        operation.rolled_back = has(&self.folder(folder)?, ROLLED_BACK)?;
         Ok(operation)
     }
 
     fn read(&self, folder: &str, name: &str) -> Result<Vec<u8>> {
-        let dir =
-            open_dir(&self.dir, folder.as_bytes()).with_context(|| format!("opening {folder} in {}", self.path))?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = sys::openat(&dir, name, flags, Mode::empty()).with_context(|| format!("opening {folder}/{name}"))?;
         let mut bytes = Vec::new();
-        let mut limited = std::fs::File::from(file).take(MOST_RECORD_BYTES);
-        limited.read_to_end(&mut bytes).with_context(|| format!("reading {folder}/{name}"))?;
+        let file = self.folder(folder)?.open_file(name.as_bytes());
+        let read = file.and_then(|file| file.take(MOST_RECORD_BYTES).read_to_end(&mut bytes));
+        read.with_context(|| format!("reading {folder}/{name}"))?;
         Ok(bytes)
     }
 
-    fn has(&self, name: &str) -> Result<bool> {
-        Ok(root::look(&self.dir, name.as_bytes())
-            .with_context(|| format!("looking for {name} in {}", self.path))?
-            .is_some())
+    fn folder(&self, name: &str) -> Result<Dir> {
+        self.dir.open_dir(name.as_bytes()).with_context(|| format!("opening {name} in {}", self.path))
     }
 
     /// The numbers of all operations, in no order.
@@ -240,32 +225,26 @@ impl Store {
     }
 
     fn names(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in sys::Dir::read_from(&self.dir).context("listing the store")? {
-            names.push(entry.context("listing the store")?.file_name().to_string_lossy().into_owned());
-        }
-        Ok(names)
+        let names = self.dir.names().context("listing the store")?;
+        Ok(names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
     }
 }
 
 /// `/var/lib/ipalias`, or `/etc/.ipalias` on a mounted disk whose separate `/var` is not mounted: there the record would
 /// be hidden under the mount point at the next boot.
 fn place(root: &Root) -> Result<RootPath> {
-    let var_lib = RootPath::from("/var/lib/ipalias");
     if root.is_live() {
-        return Ok(var_lib);
+        return Ok(STATE.into());
     }
     let fstab = root.read(&"/etc/fstab".into())?.unwrap_or_default();
     let separate = String::from_utf8_lossy(&fstab).lines().any(|line| {
         !line.trim_start().starts_with('#') && matches!(line.split_whitespace().nth(1), Some("/var" | "/var/lib"))
     });
-    let device = |path: &RootPath| -> Result<Option<u64>> {
-        let place = root.walk(path, true)?;
-        Ok(place.dir.and_then(|dir| root::look(&dir, place.path.name()).ok().flatten()).map(|stat| stat.st_dev))
-    };
+    let device =
+        |path: &RootPath| -> Result<Option<u64>> { Ok(root.walk(path, true)?.node.map(|node| node.identity.0)) };
     let mounted =
         device(&"/var".into())? != device(&"/etc".into())? || device(&"/var/lib".into())? != device(&"/var".into())?;
-    Ok(if separate && !mounted { "/etc/.ipalias".into() } else { var_lib })
+    Ok(if separate && !mounted { "/etc/.ipalias".into() } else { "/var/lib/ipalias".into() })
 }
 
 fn numbered(id: u64) -> String {
@@ -288,40 +267,27 @@ pub(crate) fn make_dirs(root: &Root, path: &RootPath, mode: u32) -> Result<Vec<R
     for dir in &missing {
         let place = root.walk(dir, true)?;
         let parent = place.dir.with_context(|| format!("the directory above {dir} is missing"))?;
-        match sys::mkdirat(&parent, place.path.name(), Mode::from_raw_mode(0o700)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(std::io::Error::from(errno)).with_context(|| format!("creating {dir}")),
+        match parent.make_dir(place.path.name(), mode) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(error).with_context(|| format!("creating {dir}"));
+            }
+            _ => parent.sync().with_context(|| format!("creating {dir}"))?,
         }
-        // Explicitly, so that the caller's umask has no say.
-        let made = open_dir(&parent, place.path.name()).with_context(|| format!("opening {dir}"))?;
-        sys::fchmod(&made, Mode::from_raw_mode(mode)).with_context(|| format!("setting the mode of {dir}"))?;
-        sync_dir(&parent)?;
     }
     Ok(missing)
 }
 
-fn open_dir(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
-    let name = if name.is_empty() { b".".as_slice() } else { name };
-    sys::openat(parent, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+fn has(dir: &Dir, name: &str) -> Result<bool> {
+    Ok(dir.look(name.as_bytes()).with_context(|| format!("looking for {name} in the store"))?.is_some())
 }
 
-fn write_new(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = sys::openat(dir, name, flags, Mode::from_raw_mode(0o600))
-        .with_context(|| format!("creating {name} in the store"))?;
-    let mut file = std::fs::File::from(file);
-    file.write_all(bytes).with_context(|| format!("writing {name} in the store"))?;
-    file.sync_all().with_context(|| format!("syncing {name} in the store"))
-}
-
-/// Makes the names in an open directory durable. File systems without that notion (NFS, vfat) are taken as they are.
-pub(crate) fn sync_dir(dir: &OwnedFd) -> Result<()> {
-    // An O_PATH descriptor cannot be synced; "." opens the same directory for that.
-    let open = open_dir(dir, b".").context("opening a directory to sync it")?;
-    match sys::fsync(&open) {
-        Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-        Err(errno) => Err(std::io::Error::from(errno)).context("syncing a directory"),
-    }
+fn write_new(dir: &Dir, name: &str, bytes: &[u8]) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = dir.create_file(name.as_bytes())?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("writing {name} in the store"))
 }
 
 #[cfg(test)]

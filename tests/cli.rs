@@ -134,6 +134,8 @@ fn roots_that_are_none() {
     refused(dir.path(), &["add", "203.0.113.5"], 3, "Plan 9");
     refused(dir.path(), &["status"], 3, "no backend is in charge");
     fs::create_dir_all(dir.path().join("etc/netplan")).unwrap();
+    refused(dir.path(), &["list"], 3, "no backend is in charge");
+    fs::write(dir.path().join("etc/netplan/50-cloud-init.yaml"), "network: {}\n").unwrap();
     assert!(text(&ipalias(dir.path(), &["list"]).stderr).contains("netplan"));
 }
 

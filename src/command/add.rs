@@ -31,9 +31,9 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
 fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
     let preferred = arguments.preferred;
     let detection = session.detect()?;
-    let interface = session.interface(&detection)?;
-    let old = detection.backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
+    let interface = session.interface(&detection, snapshot.as_ref())?;
+    let old = detection.backend.entries(&session.root)?;
     let now = Situation { may_switch_to_static: arguments.make_static, ..situation(snapshot.as_ref()) };
     let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
     let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));

@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// The interface to work on: `-i`, or the primary one.
-    fn interface(&self, detection: &Detection) -> Result<IfName> {
+    fn interface(&self, detection: &Detection, now: Option<&Snapshot>) -> Result<IfName> {
         let interface = match (self.wanted_interface()?, &detection.claim.interface) {
             (Some(wanted), _) => wanted,
             (None, Some(primary)) => primary.clone(),
@@ -115,19 +115,20 @@ impl Session {
                 .into());
             }
         };
-        if self.live.is_some() {
-            self.usable(&interface)?;
+        if let Some(now) = now {
+            self.usable(&interface, now)?;
         }
         Ok(interface)
     }
 
     /// Refuses an interface that the running system does not have or that cannot have addresses of its own.
-    fn usable(&self, interface: &IfName) -> Result<()> {
-        let Some(link) = host::link(&self.root, interface.as_str())? else {
-            let names = host::link_names(&self.root)?.join(", ");
-            let hint = format!("this system has {names}");
+    fn usable(&self, interface: &IfName, now: &Snapshot) -> Result<()> {
+        let names: Vec<&str> = now.links().collect();
+        if !names.contains(&interface.as_str()) {
+            let hint = format!("this system has {}", names.join(", "));
             return Err(Refusal::new(Kind::Unacceptable, format!("there is no interface {interface}"), hint).into());
-        };
+        }
+        let link = host::link(&self.root, interface.as_str())?.unwrap_or_default();
         if let (Some(master), true) = (link.master, link.is_port) {
             let reason = format!("{interface} is a port of {master}, which has the addresses");
             return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {master}")).into());

@@ -2,27 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use super::Session;
 use super::undo::{boot_id, recover, take_back};
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry};
 use crate::cli::Apply;
-use crate::error::{Exit, Failure, Kind, Refusal, Result};
+use crate::diff;
+use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation};
 use crate::live::{Expectation, Live, Snapshot};
 use crate::plan::{self, Action, Change, Disturbs, Plan, Step};
 use crate::root::RootPath;
+use crate::runner::{self, Signals};
 use crate::store::Store;
 use crate::transaction::{self, Transaction};
 use crate::ui::{AddressLine, ChangeLine, Commands, Report};
-use crate::{diff, runner};
 
 /// What a verb wants to do: proven, and not begun.
 pub(super) struct Proposal {
@@ -157,8 +155,9 @@ fn undisturbed(proposal: Result<Proposal>) -> Result<Option<Proposal>> {
 }
 
 fn require_root(session: &Session) -> Result<()> {
-    let allowed = session.live.is_none() || rustix::process::geteuid().is_root();
-    anyhow::ensure!(allowed, "changing the network needs root rights; run it with sudo (nothing was changed)");
+    let allowed = session.live.is_none() || runner::is_administrator();
+    let how = if cfg!(windows) { "an elevated prompt (run as administrator)" } else { "root rights; run it with sudo" };
+    anyhow::ensure!(allowed, "changing the network needs {how} (nothing was changed)");
     Ok(())
 }
 
@@ -355,26 +354,4 @@ fn last_words(output: &[u8]) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines.iter().skip(lines.len().saturating_sub(3)).copied().collect::<Vec<_>>().join(" / ");
     if last.is_empty() { last } else { format!(" ({last})") }
-}
-
-/// Signals that must not stop a change half-way: from the lock on they are only noted. Handlers, unlike ignored signals,
-/// are not inherited by the programs that are run.
-struct Signals {
-    asked: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> Result<Signals> {
-        let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&asked)).context("catching signals")?;
-        }
-        let noted = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(SIGTSTP, noted).context("catching signals")?;
-        Ok(Signals { asked })
-    }
-
-    fn stop_if_asked(&self) -> Result<()> {
-        if self.asked.load(Ordering::Relaxed) { Err(Failure::Interrupted.into()) } else { Ok(()) }
-    }
 }

@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
 
+use super::system;
 use crate::alias::Alias;
 use crate::backend::{Situation, UpAddress};
 
@@ -21,29 +18,80 @@ pub(super) struct Link {
     pub(super) carrier: bool,
 }
 
+/// How far an address is. Systems that do not tell leave it at the default.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct State {
+    /// It lasts: no lease, no lifetime.
+    pub(super) permanent: bool,
+    /// IPv4: not the first of its subnet. IPv6: temporary (RFC 8981).
+    pub(super) secondary: bool,
+    /// It is being checked for duplicates.
+    pub(super) tentative: bool,
+    /// Another host has it.
+    pub(super) duplicate: bool,
+    /// It is no source of new connections.
+    pub(super) deprecated: bool,
+}
+
 /// An address that is up.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     pub(super) interface: String,
     pub(super) net: IpNet,
     pub(super) label: Option<String>,
-    pub(super) flags: AddressFlags,
+    pub(super) state: State,
     pub(super) loopback_or_link: bool,
     /// As the kernel told it, to be able to put it back exactly.
-    pub(super) message: AddressMessage,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(super) raw: system::RawAddress,
+}
+
+/// A route of the main table. Systems whose table is not read have none; their ways still show what was lost.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) interface: Option<String>,
+    /// `default`, or the network.
+    pub(super) to: String,
+    pub(super) gateway: Option<IpAddr>,
+    pub(super) is_ipv6: bool,
+    pub(super) metric: u32,
+    /// Whether nobody's file accounts for it: added by hand or by a routing daemon.
+    pub(super) by_hand: bool,
+    /// Whether the kernel makes it by itself.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(super) is_kernels: bool,
+    /// As the kernel told it, to be able to put it back exactly.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(super) raw: system::RawRoute,
+}
+
+impl Route {
+    fn is_default(&self) -> bool {
+        self.to == "default"
+    }
+
+    /// What makes it another route than the next.
+    pub(super) fn key(&self) -> (bool, &str, Option<IpAddr>, Option<&str>) {
+        (self.is_ipv6, &self.to, self.gateway, self.interface.as_deref())
+    }
+
+    fn describe(&self) -> String {
+        let via = self.gateway.map(|ip| format!("via {ip} ")).unwrap_or_default();
+        format!("{via}dev {} metric {}", self.interface.as_deref().unwrap_or("?"), self.metric)
+    }
 }
 
 /// The running system's network at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(super) links: BTreeMap<u32, Link>,
+    pub(super) links: Vec<Link>,
     pub(super) addresses: Vec<Address>,
-    pub(super) routes: Vec<RouteMessage>,
+    pub(super) routes: Vec<Route>,
     /// The way that a packet to each of these would take.
     pub(super) ways: BTreeMap<IpAddr, Option<Way>>,
 }
 
-/// Interface, next hop and source address of outgoing packets.
+/// Interface, next hop and source address of outgoing packets, as far as the system tells.
 pub(super) type Way = (String, Option<IpAddr>, Option<IpAddr>);
 
 /// What has to hold after a change.
@@ -71,21 +119,21 @@ impl Snapshot {
     /// that were added by hand or by a routing daemon.
     pub fn foreign(&self, interface: &str, known: &BTreeSet<IpAddr>) -> Vec<String> {
         let strange = |address: &&Address| {
-            let lasting = address.flags.contains(AddressFlags::Permanent);
             address.interface == interface
-                && lasting
+                && address.state.permanent
                 && !address.loopback_or_link
                 && !known.contains(&address.net.addr())
         };
         let mut all: Vec<String> =
             self.addresses.iter().filter(strange).map(|address| address.net.to_string()).collect();
-        let index = self.links.iter().find(|(_, link)| link.name == interface).map(|(index, _)| *index);
-        let by_hand = |route: &&RouteMessage| {
-            let managed = [RouteProtocol::Kernel, RouteProtocol::Static, RouteProtocol::Ra, RouteProtocol::Dhcp];
-            oif(route).is_some() && oif(route) == index && !managed.contains(&route.header.protocol)
-        };
-        all.extend(self.routes.iter().filter(by_hand).map(|route| format!("the route to {}", destination(route))));
+        let by_hand = |route: &&Route| route.by_hand && route.interface.as_deref() == Some(interface);
+        all.extend(self.routes.iter().filter(by_hand).map(|route| format!("the route to {}", route.to)));
         all
+    }
+
+    /// The names of all links.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().map(|link| link.name.as_str())
     }
 
     /// Whether `ip` is up on `interface`.
@@ -111,9 +159,9 @@ impl Snapshot {
             let label = address.label.as_ref().map(|label| format!(" label {label}")).unwrap_or_default();
             format!("ip addr replace {} dev {}{label}", address.net, address.interface)
         });
-        let routes = self.routes.iter().filter(|route| is_default(route)).map(|route| {
-            let family = if route.header.address_family == AddressFamily::Inet6 { "-6 " } else { "" };
-            format!("ip {family}route replace default {}", self.describe(route))
+        let routes = self.routes.iter().filter(|route| route.is_default()).map(|route| {
+            let family = if route.is_ipv6 { "-6 " } else { "" };
+            format!("ip {family}route replace default {}", route.describe())
         });
         addresses.chain(routes).collect()
     }
@@ -122,12 +170,12 @@ impl Snapshot {
     /// along while `promote_secondaries` is 0 (ip-sysctl, kernel documentation). Those others are returned.
     pub fn dependents(&self, interface: &str, ip: IpAddr) -> Vec<IpNet> {
         let Some(first) = self.find(interface, ip) else { return Vec::new() };
-        if ip.is_ipv6() || first.flags.contains(AddressFlags::Secondary) {
+        if ip.is_ipv6() || first.state.secondary {
             return Vec::new();
         }
         let same = |other: &&Address| {
             other.interface == interface
-                && other.flags.contains(AddressFlags::Secondary)
+                && other.state.secondary
                 && other.net.prefix_len() == first.net.prefix_len()
                 && other.net.network() == first.net.network()
         };
@@ -148,11 +196,11 @@ impl Snapshot {
             let ip = alias.address.addr();
             match up.get(&(alias.interface.as_str(), ip)) {
                 None => faults.push(format!("{ip} is not up on {}", alias.interface)),
-                Some(found) if found.flags.contains(AddressFlags::Dadfailed) => {
+                Some(found) if found.state.duplicate => {
                     hopeless = true;
                     faults.push(format!("{ip} is in use by another host on the network (duplicate address detection)"));
                 }
-                Some(found) if found.flags.contains(AddressFlags::Tentative) => {
+                Some(found) if found.state.tentative => {
                     faults.push(format!("{ip} is still being checked for duplicates"));
                 }
                 Some(found) if found.net.prefix_len() != alias.address.prefix_len() => {
@@ -173,13 +221,13 @@ impl Snapshot {
         faults.extend(
             before.lost_addresses(self, expect).map(|lost| format!("{} was lost from {}", lost.net, lost.interface)),
         );
-        let tentative = |address: &Address| address.flags.contains(AddressFlags::Tentative);
+        let tentative = |address: &Address| address.state.tentative;
         faults.extend(before.addresses.iter().filter(|former| !tentative(former)).filter_map(|former| {
             let now = up.get(&(former.interface.as_str(), former.net.addr())).filter(|now| tentative(now))?;
             Some(format!("{} is not usable yet: it is being checked for duplicates", now.net))
         }));
         let defaults = |snapshot: &Snapshot| -> BTreeSet<String> {
-            snapshot.routes.iter().filter(|route| is_default(route)).map(|route| snapshot.describe(route)).collect()
+            snapshot.routes.iter().filter(|route| route.is_default()).map(Route::describe).collect()
         };
         faults.extend(
             defaults(before).difference(&defaults(self)).map(|lost| format!("the default route {lost} was lost")),
@@ -199,8 +247,8 @@ impl Snapshot {
                 }
             }
         }
-        for link in before.links.values().filter(|link| link.up) {
-            match self.links.values().find(|now| now.name == link.name) {
+        for link in before.links.iter().filter(|link| link.up) {
+            match self.links.iter().find(|now| now.name == link.name) {
                 Some(now) if now.up && (now.carrier || !link.carrier) => {}
                 _ => faults.push(format!("the interface {} is down", link.name)),
             }
@@ -219,106 +267,12 @@ impl Snapshot {
         let replaced: BTreeSet<IpAddr> = expect.up.iter().map(|alias| alias.address.addr()).collect();
         let gone: BTreeSet<(&str, IpAddr)> = expect.gone.iter().map(|(name, ip)| (name.as_str(), *ip)).collect();
         self.addresses.iter().filter(move |address| {
-            let temporary = address.net.addr().is_ipv6() && address.flags.contains(AddressFlags::Secondary);
+            let temporary = address.net.addr().is_ipv6() && address.state.secondary;
             !temporary
                 && !kept.contains(&(address.interface.clone(), address.net))
                 && !gone.contains(&(address.interface.as_str(), address.net.addr()))
                 && !replaced.contains(&address.net.addr())
         })
-    }
-
-    fn describe(&self, route: &RouteMessage) -> String {
-        let device = oif(route).and_then(|index| self.links.get(&index)).map_or("?", |link| link.name.as_str());
-        let metric = route.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::Priority(metric) => Some(*metric),
-            _ => None,
-        });
-        let via = gateway(route).map(|ip| format!("via {ip} ")).unwrap_or_default();
-        format!("{via}dev {device} metric {}", metric.unwrap_or(0))
-    }
-}
-
-pub(super) fn link(message: LinkMessage) -> Option<(u32, Link)> {
-    let name = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.clone()),
-        _ => None,
-    })?;
-    let flags = message.header.flags;
-    Some((
-        message.header.index,
-        Link { name, up: flags.contains(LinkFlags::Up), carrier: flags.contains(LinkFlags::LowerUp) },
-    ))
-}
-
-pub(super) fn address(message: AddressMessage, links: &BTreeMap<u32, Link>) -> Option<Address> {
-    let interface = links.get(&message.header.index)?.name.clone();
-    let mut ip = None;
-    let mut label = None;
-    let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
-    for attribute in &message.attributes {
-        match attribute {
-            // IFA_LOCAL is the own address; IFA_ADDRESS is the peer's on point-to-point links (rtnetlink(7)).
-            AddressAttribute::Local(local) => ip = Some(*local),
-            AddressAttribute::Address(address) => ip = ip.or(Some(*address)),
-            AddressAttribute::Label(text) => label = Some(text.clone()),
-            AddressAttribute::Flags(all) => flags = *all,
-            _ => {}
-        }
-    }
-    let loopback_or_link = matches!(message.header.scope, AddressScope::Host | AddressScope::Link);
-    let net = IpNet::new(ip?, message.header.prefix_len).ok()?;
-    let label = label.filter(|label| *label != interface);
-    Some(Address { interface, net, label, flags, loopback_or_link, message })
-}
-
-pub(super) fn oif(route: &RouteMessage) -> Option<u32> {
-    route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Oif(index) => Some(*index),
-        RouteAttribute::MultiPath(hops) => hops.first().map(|hop| hop.interface_index),
-        _ => None,
-    })
-}
-
-pub(super) fn gateway(route: &RouteMessage) -> Option<IpAddr> {
-    let of = |attributes: &[RouteAttribute]| {
-        attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::Gateway(address) => ip_of(address),
-            _ => None,
-        })
-    };
-    of(&route.attributes).or_else(|| {
-        route.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::MultiPath(hops) => hops.first().and_then(|hop| of(&hop.attributes)),
-            _ => None,
-        })
-    })
-}
-
-fn destination(route: &RouteMessage) -> String {
-    let to = route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(address) => ip_of(address),
-        _ => None,
-    });
-    to.map_or_else(|| "default".to_owned(), |ip| format!("{ip}/{}", route.header.destination_prefix_length))
-}
-
-pub(super) fn route_key(route: &RouteMessage) -> (u8, String, Option<IpAddr>, Option<u32>) {
-    (u8::from(route.header.address_family), destination(route), gateway(route), oif(route))
-}
-
-pub(super) fn is_default(route: &RouteMessage) -> bool {
-    route.header.destination_prefix_length == 0
-}
-
-pub(super) fn is_kernels(route: &RouteMessage) -> bool {
-    matches!(route.header.protocol, RouteProtocol::Kernel | RouteProtocol::Ra)
-}
-
-pub(super) fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
-        RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),
-        _ => None,
     }
 }
 

@@ -6,21 +6,22 @@
 //! was made from; commit. A killed run leaves the journal, and the next run puts the old bytes back.
 //! Leaves out: programs and live addresses (see `command::perform`).
 
+mod metadata;
 mod preflight;
 mod replace;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use anyhow::Context as _;
-use rustix::fs::{self as sys, AtFlags};
-use rustix::io::Errno;
 
 use crate::error::{Kind, Refusal, Result};
 use crate::journal::{FileRecord, Metadata, Operation, digest};
 use crate::plan::{Backup, Change, Plan};
 use crate::root::{self, Root, RootPath};
 use crate::store::{self, Store};
-use replace::{Staged, metadata_of, new_file_metadata, remove_temp, stage, temp_name, write_temp};
+use metadata::{metadata_of, new_file_metadata};
+use replace::{Staged, remove_temp, stage, temp_name, write_temp};
 
 /// An operation in flight: written or about to be, not yet committed.
 pub struct Transaction<'a> {
@@ -93,7 +94,7 @@ impl<'a> Transaction<'a> {
             self.back_up(change, metadata)?;
         }
         for staged in &self.staged {
-            store::sync_dir(&staged.dir)?;
+            staged.sync_dir()?;
         }
         self.store.begin(&self.operation)
     }
@@ -125,15 +126,9 @@ impl<'a> Transaction<'a> {
                 break;
             }
             let place = self.root.walk(&path, false)?;
-            let present = place
-                .dir
-                .as_ref()
-                .map(|dir| root::look(dir, &name))
-                .transpose()
-                .context("looking for a backup")?
-                .flatten();
-            match present {
-                Some(stat) if stat.st_nlink != 1 => continue,
+            let dir = place.dir.with_context(|| format!("the directory of {path} is missing"))?;
+            match dir.look(&name).context("looking for a backup")? {
+                Some(node) if node.names != 1 => continue,
                 Some(_) => match self.root.link_target(&path)?.is_none().then(|| self.root.read(&path)) {
                     Some(Ok(Some(bytes))) if bytes == *before => return Ok(()),
                     Some(Ok(Some(bytes))) if ours(&bytes) => {}
@@ -142,10 +137,9 @@ impl<'a> Transaction<'a> {
                 None => {}
             }
             let temp = temp_name(&name, &self.operation.token);
-            let dir = place.dir.with_context(|| format!("the directory of {path} is missing"))?;
-            let times = root::look(&dir, change.path.name()).context("looking at the original")?;
-            write_temp(&dir, &temp, before, metadata, times)?;
-            sys::renameat(&dir, temp.as_slice(), &dir, name.as_slice()).with_context(|| format!("writing {path}"))?;
+            let original = dir.look(change.path.name()).context("looking at the original")?;
+            write_temp(&dir, &temp, before, metadata, original.and_then(|node| node.modified))?;
+            dir.rename(&temp, &name).with_context(|| format!("writing {path}"))?;
             if suffix != ".bak" {
                 self.notes.push(format!("the old {0} is in {path}, since {0}.bak is not ours", change.path));
             }
@@ -167,7 +161,7 @@ impl<'a> Transaction<'a> {
             staged.swap()?;
         }
         for staged in &self.staged {
-            store::sync_dir(&staged.dir)?;
+            staged.sync_dir()?;
         }
         let deleted = self.staged.iter().filter(|staged| !staged.replaces);
         let parents: Vec<RootPath> = deleted.map(|staged| staged.path.parent()).collect();
@@ -254,9 +248,9 @@ fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<Roo
         }
         let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
         let staged = stage(root, &path, image.as_deref(), &metadata, file.after.clone(), &operation.token)?;
-        store::sync_dir(&staged.dir)?;
+        staged.sync_dir()?;
         staged.swap()?;
-        store::sync_dir(&staged.dir)?;
+        staged.sync_dir()?;
     }
     remove_dirs(root, operation)?;
     if conflicts.is_empty() {
@@ -291,10 +285,12 @@ fn remove_dirs(root: &Root, operation: &Operation) -> Result<()> {
 fn remove_empty_dir(root: &Root, path: &RootPath) -> Result<()> {
     let place = root.walk(path, false)?;
     let Some(parent) = place.dir else { return Ok(()) };
-    match sys::unlinkat(&parent, place.path.name(), AtFlags::REMOVEDIR) {
-        Ok(()) => store::sync_dir(&parent),
-        Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => Ok(()),
-        Err(errno) => Err(std::io::Error::from(errno)).with_context(|| format!("removing {path}")),
+    match parent.remove_dir(place.path.name()) {
+        Ok(()) => parent.sync().with_context(|| format!("removing {path}")),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory => Ok(()),
+            _ => Err(error).with_context(|| format!("removing {path}")),
+        },
     }
 }
 

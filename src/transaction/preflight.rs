@@ -1,11 +1,10 @@
 //! What must not be replaced, found before anything is written: packages' trees, read-only file systems, immutable files,
 //! bind mounts, and files that others than root could exchange under our hands.
 
-use rustix::fs::{self as sys, AtFlags};
-
+use super::metadata::me;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Change;
-use crate::root::{Root, RootPath};
+use crate::root::{Guard, Root, RootPath};
 
 /// Trees that belong to the system's packages or to the running kernel, never to the administrator. `/usr/local` is
 /// the administrator's (hier(7)).
@@ -36,30 +35,28 @@ pub(super) fn may_replace(root: &Root, change: &Change) -> Result<()> {
     if root.is_live() {
         owned_way(root, &change.path)?;
     }
-    let Some(dir) = place.dir else { return Ok(()) };
-    if sys::fstatvfs(&dir).is_ok_and(|stat| stat.f_flag.contains(sys::StatVfsMountFlags::RDONLY)) {
-        return refuse(Kind::ManagedElsewhere, "the file system is read-only".to_owned(), "mount it for writing first");
-    }
-    #[cfg(target_os = "linux")]
-    if change.before.is_some() {
-        let stat = sys::statx(&dir, change.path.name(), AtFlags::SYMLINK_NOFOLLOW, sys::StatxFlags::BASIC_STATS);
-        let has = |bit| stat.as_ref().is_ok_and(|stat| stat.stx_attributes.contains(bit));
-        if has(sys::StatxAttributes::IMMUTABLE) || has(sys::StatxAttributes::APPEND) {
-            let hint =
-                "somebody protected it on purpose (chattr +i or +a); if you may, take that off with chattr -i -a";
-            return refuse(Kind::ManagedElsewhere, "the file is immutable".to_owned(), hint);
+    match place.dir.and_then(|dir| dir.guard(change.path.name())) {
+        None => Ok(()),
+        Some(Guard::ReadOnly) => {
+            refuse(Kind::ManagedElsewhere, "the file system is read-only".to_owned(), "mount it for writing first")
         }
-        if has(sys::StatxAttributes::MOUNT_ROOT) {
-            let hint = "the container's host configures it; change it there";
-            return refuse(Kind::ManagedElsewhere, "the file is a bind mount".to_owned(), hint);
-        }
+        Some(_) if change.before.is_none() => Ok(()),
+        Some(Guard::Immutable) => refuse(
+            Kind::ManagedElsewhere,
+            "the file is immutable".to_owned(),
+            "somebody protected it on purpose (chattr +i, chflags schg); if you may, take that off first",
+        ),
+        Some(Guard::Mount) => refuse(
+            Kind::ManagedElsewhere,
+            "the file is a bind mount".to_owned(),
+            "the container's host configures it; change it there",
+        ),
     }
-    Ok(())
 }
 
 /// Refuses a file that somebody other than root could exchange under our hands (sudoedit's rule).
 fn owned_way(root: &Root, path: &RootPath) -> Result<()> {
-    let me = rustix::process::geteuid().as_raw();
+    let (me, _) = me();
     let mut at = path.parent();
     loop {
         if let Some(access) = root.access(&at)? {

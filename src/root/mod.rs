@@ -5,26 +5,24 @@
 //! (the semantics of `openat2(2)` with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`, on every Unix).
 //! Leaves out: writing (see `transaction`), and anything that is not a regular file or directory.
 
+mod dir;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
 
 use crate::error::{Kind, Refusal, Result};
+pub(crate) use dir::{Dir, Guard, Node, STATE};
 
 /// The largest file ipalias reads, in bytes.
 pub const MOST_FILE_BYTES: usize = 4 << 20;
 
 /// The most symbolic links followed in one lookup (`MAXSYMLINKS` of path_resolution(7)).
 const MOST_LINKS: usize = 40;
-
-/// How a component is opened to look at it, without reading or following.
-const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// An absolute, normalised path inside a [`Root`]: never mixed with a path of the host.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,12 +79,6 @@ impl RootPath {
     /// Whether it is `dir` or somewhere below it.
     pub fn is_under(&self, dir: &RootPath) -> bool {
         self.0.strip_prefix(dir.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-    }
-
-    /// The path relative to the root, with `suffix` behind the name, as a path of the host below `prefix`.
-    pub fn below(&self, prefix: &Path) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        prefix.join(std::ffi::OsStr::from_bytes(self.0.strip_prefix(b"/").unwrap_or_default()))
     }
 
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
@@ -147,7 +139,7 @@ struct Planned {
 /// A root file system: prefix, overlay, read-only.
 #[derive(Clone)]
 pub struct Root {
-    dir: Arc<OwnedFd>,
+    dir: Arc<Dir>,
     prefix: PathBuf,
     overlay: BTreeMap<RootPath, Planned>,
 }
@@ -157,9 +149,9 @@ pub(crate) struct Place {
     /// The path with every link resolved.
     pub(crate) path: RootPath,
     /// The open directory that holds it; nothing if that does not exist on disk.
-    pub(crate) dir: Option<OwnedFd>,
-    /// The thing itself, opened only to look at it; nothing if it does not exist on disk.
-    node: Option<(OwnedFd, sys::Stat)>,
+    pub(crate) dir: Option<Dir>,
+    /// The thing itself; nothing if it does not exist on disk.
+    pub(crate) node: Option<Node>,
 }
 
 impl Root {
@@ -169,18 +161,17 @@ impl Root {
     pub fn open(prefix: &Path) -> Result<Root> {
         let usage =
             |reason: String| Refusal::new(Kind::Usage, reason, "give --root the top directory of a mounted system");
-        let dir = sys::open(prefix, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| usage(format!("--root {}: {}", prefix.display(), std::io::Error::from(errno))))?;
+        let dir = Dir::open(prefix).map_err(|error| usage(format!("--root {}: {error}", prefix.display())))?;
         let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay: BTreeMap::new() };
         if root.is_live() {
             return Ok(root);
         }
-        let etc = root.walk(&"/etc".into(), true)?.node.filter(|(_, stat)| is_dir(stat));
+        let etc = root.walk(&"/etc".into(), true)?.node.filter(|node| node.kind == NodeKind::Directory);
         let others = ["/Windows", "/ipalias"].map(|dir| root.kind(&dir.into()));
         if etc.is_none() && others.into_iter().collect::<Result<Vec<_>>>()?.contains(&NodeKind::Directory) {
             return Ok(root);
         }
-        let Some((_, etc)) = etc else {
+        let Some(etc) = etc else {
             return Err(Refusal::new(
                 Kind::Unsupported,
                 format!("{} is not a root file system: it has no /etc directory", prefix.display()),
@@ -188,7 +179,8 @@ impl Root {
             )
             .into());
         };
-        if sys::stat("/etc").is_ok_and(|host| (host.st_dev, host.st_ino) == (etc.st_dev, etc.st_ino)) {
+        let own = Dir::open(Path::new("/etc")).and_then(|dir| dir.node()).map(|node| node.identity).unwrap_or_default();
+        if own != (0, 0) && own == etc.identity {
             return Err(usage(format!("{} is the running system itself; leave --root out", prefix.display())).into());
         }
         Ok(root)
@@ -223,7 +215,7 @@ impl Root {
             return Ok(if planned.bytes.is_some() { NodeKind::File } else { NodeKind::Absent });
         }
         Ok(match &place.node {
-            Some((_, stat)) => node_kind(stat),
+            Some(node) => node.kind,
             None if self.overlay_below(&place.path).next().is_some() => NodeKind::Directory,
             None => NodeKind::Absent,
         })
@@ -238,9 +230,8 @@ impl Root {
     pub fn link_target(&self, path: &RootPath) -> Result<Option<Vec<u8>>> {
         let place = self.walk(path, false)?;
         match (&place.dir, &place.node) {
-            (Some(dir), Some((_, stat))) if is_link(stat) => {
-                let text = sys::readlinkat(dir, place.path.name(), Vec::new());
-                Ok(Some(text.with_context(|| format!("reading the link {path}"))?.into_bytes()))
+            (Some(dir), Some(node)) if node.is_link => {
+                dir.read_link(place.path.name()).map(Some).with_context(|| format!("reading the link {path}"))
             }
             _ => Ok(None),
         }
@@ -251,7 +242,7 @@ impl Root {
         let place = self.walk(path, true)?;
         Ok(match (&place.node, self.overlay.get(&place.path)) {
             (_, Some(Planned { bytes: None, .. })) => None,
-            (Some((_, stat)), _) => Some(Access { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid }),
+            (Some(node), _) => Some(Access { mode: node.mode, uid: node.uid, gid: node.gid }),
             (None, Some(planned)) => Some(Access { mode: planned.mode, uid: 0, gid: 0 }),
             (None, None) => None,
         })
@@ -266,7 +257,7 @@ impl Root {
             return Ok(planned.bytes.clone());
         }
         match (&place.dir, &place.node) {
-            (Some(dir), Some((_, stat))) => read_node(dir, &place.path, stat).map(Some),
+            (Some(dir), Some(node)) => read_node(dir, &place.path, node).map(Some),
             _ => Ok(None),
         }
     }
@@ -275,23 +266,9 @@ impl Root {
     pub fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>> {
         let place = self.walk(path, true)?;
         let mut names = BTreeSet::new();
-        if let (Some(dir), Some((_, stat))) = (&place.dir, &place.node) {
-            if is_dir(stat) {
-                let name = if place.path.name().is_empty() { b"." } else { place.path.name() };
-                let open = sys::openat(
-                    dir,
-                    name,
-                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                    Mode::empty(),
-                );
-                let open = open.with_context(|| format!("opening the directory {path}"))?;
-                for entry in sys::Dir::read_from(&open).with_context(|| format!("listing {path}"))? {
-                    let name = entry.with_context(|| format!("listing {path}"))?.file_name().to_bytes().to_vec();
-                    if name != b"." && name != b".." {
-                        names.insert(name);
-                    }
-                }
-            }
+        if let (Some(dir), Some(Node { kind: NodeKind::Directory, .. })) = (&place.dir, &place.node) {
+            let found = dir.open_dir(place.path.name()).and_then(|open| open.names());
+            names.extend(found.with_context(|| format!("listing {path}"))?);
         }
         for (below, planned) in self.overlay_below(&place.path) {
             let first = below.0.get(place.path.0.len() + 1..).and_then(|rest| rest.split(|b| *b == b'/').next());
@@ -310,63 +287,61 @@ impl Root {
 
     /// Walks to `path` inside the prefix; `follow` says whether a link at the end is followed, too.
     pub(crate) fn walk(&self, path: &RootPath, follow: bool) -> Result<Place> {
+        let looking = || format!("looking up {path}");
         let mut todo: VecDeque<Vec<u8>> = path.parts().map(<[u8]>::to_vec).collect();
-        let mut way: Vec<(Vec<u8>, OwnedFd, sys::Stat)> = Vec::new();
+        let mut way: Vec<(Vec<u8>, Dir)> = Vec::new();
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
             if part == b".." {
                 way.pop();
                 continue;
             }
-            let dir = way.last().map_or_else(|| self.dir.as_fd(), |(_, fd, _)| fd.as_fd());
-            let node = match sys::openat(dir, part.as_slice(), LOOK, Mode::empty()) {
-                Ok(node) => node,
-                Err(Errno::NOENT | Errno::NOTDIR) => {
-                    let last = todo.is_empty();
-                    let parts = way.iter().map(|(name, ..)| name.clone()).chain([part]).chain(todo);
+            let dir = way.last().map_or(&*self.dir, |(_, dir)| dir);
+            let node = dir.look(&part).with_context(looking)?;
+            let last = todo.is_empty();
+            match node {
+                Some(node) if node.is_link && (follow || !last) => {
+                    links += 1;
+                    if links > MOST_LINKS {
+                        let hint = "repair the loop of symbolic links";
+                        return Err(Refusal::new(Kind::Malformed, "too many symbolic links", hint).at(path, 0).into());
+                    }
+                    let target = dir.read_link(&part).with_context(|| format!("reading the link in {path}"))?;
+                    if target.starts_with(b"/") {
+                        way.clear();
+                    }
+                    for part in target.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").rev() {
+                        todo.push_front(part.to_vec());
+                    }
+                }
+                Some(Node { kind: NodeKind::Directory, .. }) if !last => {
+                    let next = dir.open_dir(&part).with_context(looking)?;
+                    way.push((part, next));
+                }
+                node => {
+                    let parts = way.iter().map(|(name, _)| name.clone()).chain([part]).chain(todo);
                     let path = RootPath::new(RootPath::of_parts(parts).as_bytes());
-                    let dir = if last { Some(self.innermost(way)?) } else { None };
-                    return Ok(Place { path, dir, node: None });
+                    // Behind a missing directory, or a file where a directory should be, there is nothing.
+                    return Ok(if last {
+                        Place { path, dir: Some(self.innermost(way)?), node }
+                    } else {
+                        Place { path, dir: None, node: None }
+                    });
                 }
-                Err(errno) => return Err(std::io::Error::from(errno)).with_context(|| format!("looking up {path}")),
-            };
-            let stat = sys::fstat(&node).with_context(|| format!("looking at {path}"))?;
-            if is_link(&stat) && (follow || !todo.is_empty()) {
-                links += 1;
-                if links > MOST_LINKS {
-                    let hint = "repair the loop of symbolic links";
-                    return Err(Refusal::new(Kind::Malformed, "too many symbolic links", hint).at(path, 0).into());
-                }
-                let target = sys::readlinkat(dir, part.as_slice(), Vec::new())
-                    .with_context(|| format!("reading the link in {path}"))?;
-                let target = target.into_bytes();
-                if target.starts_with(b"/") {
-                    way.clear();
-                }
-                for part in target.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").rev() {
-                    todo.push_front(part.to_vec());
-                }
-                continue;
             }
-            way.push((part, node, stat));
         }
-        let path = RootPath::of_parts(way.iter().map(|(name, ..)| name));
-        let Some((_, node, stat)) = way.pop() else {
-            let stat = sys::fstat(&self.dir).context("looking at the top directory")?;
-            return Ok(Place {
-                path,
-                dir: Some(self.innermost(way)?),
-                node: Some((self.innermost(Vec::new())?, stat)),
-            });
-        };
-        Ok(Place { path, dir: Some(self.innermost(way)?), node: Some((node, stat)) })
+        // The path ends with `..` or is the root: the directory that the way has led to, seen from the one above it.
+        let path = RootPath::of_parts(way.iter().map(|(name, _)| name));
+        let node = way.last().map_or(&*self.dir, |(_, dir)| dir).node().with_context(looking)?;
+        way.pop();
+        Ok(Place { path, dir: Some(self.innermost(way)?), node: Some(node) })
     }
 
     /// The directory at the end of a walk; the top for an empty one.
-    fn innermost(&self, mut way: Vec<(Vec<u8>, OwnedFd, sys::Stat)>) -> Result<OwnedFd> {
+    fn innermost(&self, mut way: Vec<(Vec<u8>, Dir)>) -> Result<Dir> {
         match way.pop() {
-            Some((_, fd, _)) => Ok(fd),
-            None => self.dir.try_clone().context("duplicating a directory handle"),
+            Some((_, dir)) => Ok(dir),
+            None => self.dir.again().context("duplicating a directory handle"),
         }
     }
 }
@@ -378,57 +353,30 @@ impl fmt::Debug for Root {
 }
 
 /// Reads the regular file at the end of `path` in the open directory `dir`, if it is still the one that `seen` is of.
-pub(crate) fn read_node(dir: &OwnedFd, path: &RootPath, seen: &sys::Stat) -> Result<Vec<u8>> {
+fn read_node(dir: &Dir, path: &RootPath, seen: &Node) -> Result<Vec<u8>> {
     let refuse =
         |reason: &str, hint: &str| anyhow::Error::from(Refusal::new(Kind::Malformed, reason, hint).at(path, 0));
-    if node_kind(seen) != NodeKind::File {
+    if seen.kind != NodeKind::File {
         return Err(refuse("this is not a regular file", "ipalias reads and edits regular files only"));
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = sys::openat(dir, path.name(), flags, Mode::empty())
-        .map_err(std::io::Error::from)
-        .with_context(|| format!("opening {path}"))?;
-    let stat = sys::fstat(&file).with_context(|| format!("looking at {path}"))?;
-    if (stat.st_dev, stat.st_ino) != (seen.st_dev, seen.st_ino) {
+    let file = dir.open_file(path.name()).with_context(|| format!("opening {path}"))?;
+    let node = dir::node_of(&file).with_context(|| format!("looking at {path}"))?;
+    if node.identity != seen.identity {
         return Err(Refusal::new(Kind::ChangedSince, "the file was replaced while it was read", "try again")
             .at(path, 0)
             .into());
     }
     let too_large = || refuse("the file is larger than 4 MiB", "ipalias edits no file of that size");
-    if stat.st_size as u64 > MOST_FILE_BYTES as u64 {
+    if node.size > MOST_FILE_BYTES as u64 {
         return Err(too_large());
     }
     // Files of /proc and /sys have size 0, so the limit is kept while reading, too.
-    let mut bytes = Vec::with_capacity(stat.st_size as usize + 1);
-    let mut limited = std::io::Read::take(std::fs::File::from(file), MOST_FILE_BYTES as u64 + 1);
-    std::io::Read::read_to_end(&mut limited, &mut bytes).with_context(|| format!("reading {path}"))?;
+    let mut bytes = Vec::with_capacity(node.size as usize + 1);
+    io::Read::take(file, MOST_FILE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("reading {path}"))?;
     if bytes.len() > MOST_FILE_BYTES {
         return Err(too_large());
     }
     Ok(bytes)
-}
-
-/// Looks at `name` in the open directory `dir` without following it; nothing if it is not there.
-pub(crate) fn look(dir: &OwnedFd, name: &[u8]) -> rustix::io::Result<Option<sys::Stat>> {
-    match sys::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn node_kind(stat: &sys::Stat) -> NodeKind {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => NodeKind::File,
-        FileType::Directory => NodeKind::Directory,
-        _ => NodeKind::Other,
-    }
-}
-
-fn is_dir(stat: &sys::Stat) -> bool {
-    node_kind(stat) == NodeKind::Directory
-}
-
-fn is_link(stat: &sys::Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }

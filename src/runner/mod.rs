@@ -4,21 +4,24 @@
 //! A child outlives the caller's terminal (setsid(2)) and cannot be steered by the caller's environment. Its output goes
 //! to an unlinked file rather than a pipe, so that a daemon it leaves behind never meets a closed pipe.
 
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod system;
+
+mod signals;
+
 use std::io::{Read as _, Seek as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
 use crate::error::Result;
-
-/// Where programs are looked for, in this order.
-const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+pub use signals::Signals;
+pub use system::is_administrator;
 
 /// How much of a program's output is kept, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;
@@ -39,19 +42,18 @@ pub struct Outcome {
 
 /// Whether the program `name` is on the running system.
 pub fn exists(name: &str) -> bool {
-    find(name).is_ok()
+    system::find(name).is_ok()
 }
 
 /// Runs `argv` and waits for at most `limit`. An error means that it could not be started.
 pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
     let (name, arguments) = argv.split_first().context("an empty command")?;
-    let program = find(name)?;
+    let program = system::find(name)?;
     let mut output = tempfile::tempfile().context("creating a file for the program's output")?;
     let stream = || output.try_clone().map(Stdio::from).context("duplicating a file handle");
     let mut process = Process::new(&program);
-    process.args(arguments).env_clear().current_dir("/").stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
-    process.env("PATH", DIRECTORIES.join(":")).env("LC_ALL", "C").env("TERM", "dumb").env("HOME", "/root");
-    detach(&mut process);
+    process.args(arguments).env_clear().stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
+    system::prepare(&mut process);
     tracing::debug!("running {}", argv.join(" "));
     let mut child = process.spawn().with_context(|| format!("starting {}", program.display()))?;
     let began = Instant::now();
@@ -61,14 +63,13 @@ pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
         if let Some(status) = child.try_wait().context("waiting for a program")? {
             break Some(status);
         }
-        let group = Pid::from_raw(child.id() as i32);
         match asked {
             None if began.elapsed() >= limit => {
-                let _ = killpg(group, Signal::SIGTERM);
+                system::terminate(&mut child);
                 asked = Some(Instant::now());
             }
             Some(since) if Instant::elapsed(&since) >= GRACE => {
-                let _ = killpg(group, Signal::SIGKILL);
+                system::kill(&mut child);
                 break child.wait().ok();
             }
             _ => {}
@@ -81,48 +82,16 @@ pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
         .rewind()
         .and_then(|()| output.take(MOST_OUTPUT).read_to_end(&mut printed))
         .context("reading a program's output")?;
-    let ending = match (asked, status.and_then(|status| status.code()), status.and_then(|status| status.signal())) {
-        (Some(_), ..) => format!("still running after {} s", limit.as_secs()),
-        (None, Some(code), _) => format!("exit status {code}"),
-        (None, None, Some(signal)) => format!("killed by signal {signal}"),
-        (None, None, None) => "unknown end".to_owned(),
+    let ending = match (asked, status) {
+        (Some(_), _) => format!("still running after {} s", limit.as_secs()),
+        (None, Some(status)) => system::describe(status),
+        (None, None) => "unknown end".to_owned(),
     };
     tracing::debug!("{}: {ending}", argv.join(" "));
     Ok(Outcome { success: asked.is_none() && status.is_some_and(|status| status.success()), ending, output: printed })
 }
 
-/// The program's path: below one of [`DIRECTORIES`] or exactly `/etc/init.d/NAME`, owned by root, writable by no other.
-fn find(name: &str) -> Result<PathBuf> {
-    let base = name.strip_prefix("/etc/init.d/").unwrap_or(name);
-    anyhow::ensure!(!base.is_empty() && !base.contains('/'), "{name} is not a program that ipalias runs");
-    let places: Vec<PathBuf> = if base == name {
-        DIRECTORIES.iter().map(|dir| Path::new(dir).join(name)).collect()
-    } else {
-        vec![PathBuf::from(name)]
-    };
-    let found = places
-        .iter()
-        .find_map(|path| fs_err::metadata(path).ok().filter(|meta| meta.is_file()).map(|meta| (path, meta)));
-    let (path, meta) = found.with_context(|| format!("there is no program {name}"))?;
-    let safe = meta.uid() == 0 && meta.mode() & 0o022 == 0 && meta.mode() & 0o111 != 0;
-    anyhow::ensure!(safe, "{} is not a program of root's alone, so it is not run", path.display());
-    Ok(path.clone())
-}
-
-/// Gives the child a session of its own and the umask that init gives (ifup scripts write resolv.conf(5)).
-#[allow(unsafe_code)]
-fn detach(process: &mut Process) {
-    // SAFETY: between fork and exec only setsid(2) and umask(2) are called, both async-signal-safe.
-    unsafe {
-        process.pre_exec(|| {
-            nix::unistd::setsid()?;
-            nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-            Ok(())
-        });
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
@@ -152,7 +121,7 @@ mod tests {
     #[test]
     fn only_programs_of_the_system() {
         for bad in ["", "./x", "/tmp/x", "../bin/sh", "/etc/init.d/../../bin/sh", "no-such-program"] {
-            assert!(find(bad).is_err(), "{bad}");
+            assert!(system::find(bad).is_err(), "{bad}");
         }
         assert!(exists("sh"));
     }

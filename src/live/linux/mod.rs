@@ -1,0 +1,253 @@
+//! Linux: links, addresses and routes through rtnetlink(7), read and changed.
+
+mod netlink;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use anyhow::Context as _;
+use ipnet::IpNet;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
+use nix::errno::Errno;
+
+use super::{Address, Link, Route, State, Way};
+use crate::alias::{Alias, host_prefix};
+use crate::error::Result;
+use netlink::{How, Netlink};
+
+/// Addresses and routes are changed here directly.
+pub(super) const CHANGES: bool = true;
+
+/// An address as the kernel told it.
+pub(super) type RawAddress = AddressMessage;
+
+/// A route as the kernel told it.
+pub(super) type RawRoute = RouteMessage;
+
+/// The main routing table.
+const MAIN_TABLE: u8 = 254;
+
+/// The kernel, through one socket.
+pub(super) struct Kernel {
+    netlink: Netlink,
+}
+
+impl Kernel {
+    pub(super) fn open() -> Result<Kernel> {
+        Ok(Kernel { netlink: Netlink::open()? })
+    }
+
+    /// Every link, address and unicast route of the main table.
+    pub(super) fn look(&self) -> Result<(Vec<Link>, Vec<Address>, Vec<Route>)> {
+        let links = self.links()?;
+        let addresses = self.netlink.addresses()?.into_iter().filter_map(|message| address(message, &links)).collect();
+        let routes = self.netlink.routes()?;
+        let main = |route: &RouteMessage| route.header.table == MAIN_TABLE && route.header.kind == RouteType::Unicast;
+        let routes = routes.into_iter().filter(main).map(|message| route(message, &links)).collect();
+        Ok((links.into_values().collect(), addresses, routes))
+    }
+
+    /// The way that a packet to `target` would take.
+    pub(super) fn way(&self, target: IpAddr, _addresses: &[Address]) -> Result<Option<Way>> {
+        let Some(route) = self.netlink.route_to(target)? else { return Ok(None) };
+        let links = self.links()?;
+        let interface =
+            oif(&route).and_then(|index| links.get(&index)).map(|link| link.name.clone()).unwrap_or_default();
+        let source = route.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::PrefSource(source) => ip_of(source),
+            _ => None,
+        });
+        Ok(Some((interface, gateway(&route), source)))
+    }
+
+    /// Linux has files for everything.
+    pub(super) fn record(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Brings addresses up; `replace` changes those that are there, otherwise they are left alone.
+    pub(super) fn add(&self, aliases: &[Alias], replace: bool) -> Result<()> {
+        let indices: BTreeMap<String, u32> =
+            self.links()?.into_iter().map(|(index, link)| (link.name, index)).collect();
+        let messages = aliases.iter().map(|alias| {
+            let name = alias.interface.as_str();
+            let index = indices.get(name).with_context(|| format!("there is no interface {name}"))?;
+            Ok(new_address(alias, *index))
+        });
+        let how = if replace { How::Replace } else { How::Create };
+        let answers = self.netlink.change_addresses(messages.collect::<Result<_>>()?, how)?;
+        for (alias, answer) in aliases.iter().zip(answers) {
+            match answer {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => {
+                    return Err(errno).with_context(|| format!("adding {} to {}", alias.address, alias.interface));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes addresses down, those that are there.
+    pub(super) fn delete(&self, gone: &BTreeSet<(&str, IpAddr)>) -> Result<()> {
+        let links = self.links()?;
+        let up = self.netlink.addresses()?.into_iter().filter_map(|message| address(message, &links));
+        let up: Vec<Address> = up.filter(|up| gone.contains(&(up.interface.as_str(), up.net.addr()))).collect();
+        let answers = self.netlink.change_addresses(up.iter().map(|up| up.raw.clone()).collect(), How::Delete)?;
+        for (up, answer) in up.iter().zip(answers) {
+            match answer {
+                // With promote_secondaries=0 a secondary may have gone with the address before it.
+                Ok(()) | Err(Errno::EADDRNOTAVAIL) => {}
+                Err(errno) => return Err(errno).with_context(|| format!("taking {} off {}", up.net, up.interface)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts back addresses and routes as they were; what the kernel does not take is only logged.
+    pub(super) fn put_back(&self, addresses: &[&Address], routes: &[&Route]) -> Result<()> {
+        let lost = addresses.iter().map(|lost| lost.raw.clone()).collect();
+        let answers = self.netlink.change_addresses(lost, How::Create)?;
+        answers
+            .into_iter()
+            .filter_map(Result::err)
+            .for_each(|errno| tracing::warn!("putting an address back: {errno}"));
+        let lost = routes.iter().map(|route| {
+            let mut route = route.raw.clone();
+            // The kernel reports states here that it does not accept (rtnetlink(7)); `onlink` is a wish and stays.
+            route.header.flags &= RouteFlags::Onlink;
+            route
+        });
+        let answers = self.netlink.add_routes(lost.collect())?;
+        answers.into_iter().filter_map(Result::err).for_each(|errno| tracing::warn!("putting a route back: {errno}"));
+        Ok(())
+    }
+
+    fn links(&self) -> Result<BTreeMap<u32, Link>> {
+        Ok(self.netlink.links()?.into_iter().filter_map(link).collect())
+    }
+}
+
+fn new_address(alias: &Alias, index: u32) -> AddressMessage {
+    let ip = alias.address.addr();
+    let mut message = AddressMessage::default();
+    message.header.family = if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.prefix_len = alias.address.prefix_len();
+    message.header.index = index;
+    message.header.scope = AddressScope::Universe;
+    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
+    if ip.is_ipv4() {
+        if let (true, IpAddr::V4(all)) = (alias.address.prefix_len() + 1 < host_prefix(ip), alias.address.broadcast()) {
+            message.attributes.push(AddressAttribute::Broadcast(all));
+        }
+        if let Some(label) = &alias.label {
+            message.attributes.push(AddressAttribute::Label(label.to_string()));
+        }
+    } else if !alias.preferred {
+        let mut lifetimes = CacheInfo::default();
+        (lifetimes.ifa_preferred, lifetimes.ifa_valid) = (0, u32::MAX);
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+    }
+    message
+}
+
+fn link(message: LinkMessage) -> Option<(u32, Link)> {
+    let name = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    })?;
+    let flags = message.header.flags;
+    Some((
+        message.header.index,
+        Link { name, up: flags.contains(LinkFlags::Up), carrier: flags.contains(LinkFlags::LowerUp) },
+    ))
+}
+
+fn address(message: AddressMessage, links: &BTreeMap<u32, Link>) -> Option<Address> {
+    let interface = links.get(&message.header.index)?.name.clone();
+    let mut ip = None;
+    let mut label = None;
+    let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
+    for attribute in &message.attributes {
+        match attribute {
+            // IFA_LOCAL is the own address; IFA_ADDRESS is the peer's on point-to-point links (rtnetlink(7)).
+            AddressAttribute::Local(local) => ip = Some(*local),
+            AddressAttribute::Address(address) => ip = ip.or(Some(*address)),
+            AddressAttribute::Label(text) => label = Some(text.clone()),
+            AddressAttribute::Flags(all) => flags = *all,
+            _ => {}
+        }
+    }
+    let state = State {
+        permanent: flags.contains(AddressFlags::Permanent),
+        secondary: flags.contains(AddressFlags::Secondary),
+        tentative: flags.contains(AddressFlags::Tentative),
+        duplicate: flags.contains(AddressFlags::Dadfailed),
+        deprecated: flags.contains(AddressFlags::Deprecated),
+    };
+    let loopback_or_link = matches!(message.header.scope, AddressScope::Host | AddressScope::Link);
+    let net = IpNet::new(ip?, message.header.prefix_len).ok()?;
+    let label = label.filter(|label| *label != interface);
+    Some(Address { interface, net, label, state, loopback_or_link, raw: message })
+}
+
+fn route(message: RouteMessage, links: &BTreeMap<u32, Link>) -> Route {
+    let header = &message.header;
+    let metric = message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Priority(metric) => Some(*metric),
+        _ => None,
+    });
+    let managed = [RouteProtocol::Kernel, RouteProtocol::Static, RouteProtocol::Ra, RouteProtocol::Dhcp];
+    Route {
+        interface: oif(&message).and_then(|index| links.get(&index)).map(|link| link.name.clone()),
+        to: destination(&message),
+        gateway: gateway(&message),
+        is_ipv6: header.address_family == AddressFamily::Inet6,
+        metric: metric.unwrap_or(0),
+        by_hand: !managed.contains(&header.protocol),
+        is_kernels: matches!(header.protocol, RouteProtocol::Kernel | RouteProtocol::Ra),
+        raw: message,
+    }
+}
+
+fn oif(route: &RouteMessage) -> Option<u32> {
+    route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Oif(index) => Some(*index),
+        RouteAttribute::MultiPath(hops) => hops.first().map(|hop| hop.interface_index),
+        _ => None,
+    })
+}
+
+fn gateway(route: &RouteMessage) -> Option<IpAddr> {
+    let of = |attributes: &[RouteAttribute]| {
+        attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Gateway(address) => ip_of(address),
+            _ => None,
+        })
+    };
+    of(&route.attributes).or_else(|| {
+        route.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::MultiPath(hops) => hops.first().and_then(|hop| of(&hop.attributes)),
+            _ => None,
+        })
+    })
+}
+
+fn destination(route: &RouteMessage) -> String {
+    let bits = route.header.destination_prefix_length;
+    let to = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Destination(address) => ip_of(address),
+        _ => None,
+    });
+    to.filter(|_| bits > 0).map_or_else(|| "default".to_owned(), |ip| format!("{ip}/{bits}"))
+}
+
+fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
+        RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),
+        _ => None,
+    }
+}

@@ -1,0 +1,226 @@
+//! Directories of Unix: system calls relative to an open directory.
+
+#![allow(clippy::unnecessary_cast)] // the widths of stat(2)'s fields differ between systems
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Guard, Node};
+use crate::root::NodeKind;
+
+/// Where the store is, on a system that runs.
+pub(crate) const STATE: &str = "/var/lib/ipalias";
+
+/// How a directory is opened to look up names in it: with `O_PATH` that needs no right to read it.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+const LOOK: OFlags = LIST;
+
+/// How a directory is opened to list or sync it.
+const LIST: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// How a file is opened to read it: a FIFO put there meanwhile does not block.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// How a file is made.
+const MAKE: OFlags =
+    OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Dir(OwnedFd);
+
+impl Dir {
+    /// Opens the directory at `path`, a path of the host, whose links are followed.
+    pub(crate) fn open(path: &Path) -> io::Result<Dir> {
+        Ok(Dir(sys::open(path, LOOK.difference(OFlags::NOFOLLOW), Mode::empty())?))
+    }
+
+    /// The same directory once more.
+    pub(crate) fn again(&self) -> io::Result<Dir> {
+        self.0.try_clone().map(Dir)
+    }
+
+    /// Opens the directory `name`; the directory itself for an empty name.
+    pub(crate) fn open_dir(&self, name: &[u8]) -> io::Result<Dir> {
+        let name = if name.is_empty() { b".".as_slice() } else { name };
+        Ok(Dir(sys::openat(&self.0, name, LOOK, Mode::empty())?))
+    }
+
+    /// The directory itself.
+    pub(crate) fn node(&self) -> io::Result<Node> {
+        Ok(node(&sys::fstat(&self.0)?))
+    }
+
+    /// What stands under `name`; nothing if nothing does.
+    pub(crate) fn look(&self, name: &[u8]) -> io::Result<Option<Node>> {
+        match sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(node(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The target of the symbolic link `name`.
+    pub(crate) fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
+        Ok(sys::readlinkat(&self.0, name, Vec::new())?.into_bytes())
+    }
+
+    /// Every name in it but `.` and `..`, in no order.
+    pub(crate) fn names(&self) -> io::Result<Vec<Vec<u8>>> {
+        let mut names = Vec::new();
+        for entry in sys::Dir::read_from(sys::openat(&self.0, ".", LIST, Mode::empty())?)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(name.to_vec());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Opens the file `name` for reading.
+    pub(crate) fn open_file(&self, name: &[u8]) -> io::Result<File> {
+        Ok(sys::openat(&self.0, name, READ, Mode::empty())?.into())
+    }
+
+    /// Creates the file `name`, for its owner alone.
+    pub(crate) fn create_file(&self, name: &[u8]) -> io::Result<File> {
+        Ok(sys::openat(&self.0, name, MAKE, Mode::from_raw_mode(0o600))?.into())
+    }
+
+    /// Opens or creates the file `name` and locks it; nothing if another process holds it. The kernel frees the lock when
+    /// the process ends.
+    pub(crate) fn lock_file(&self, name: &[u8]) -> io::Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(sys::openat(&self.0, name, flags, Mode::from_raw_mode(0o600))?);
+        let how = sys::FlockOperation::NonBlockingLockExclusive;
+        #[cfg(not(target_os = "solaris"))]
+        let locked = sys::flock(&file, how);
+        #[cfg(target_os = "solaris")]
+        let locked = sys::fcntl_lock(&file, how);
+        match locked {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK | Errno::ACCESS | Errno::INTR) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Creates the directory `name` with exactly `mode`, whatever the caller's umask.
+    pub(crate) fn make_dir(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        sys::mkdirat(&self.0, name, Mode::from_raw_mode(0o700))?;
+        let made = sys::openat(&self.0, name, LIST, Mode::empty())?;
+        Ok(sys::fchmod(&made, Mode::from_raw_mode(mode as _))?)
+    }
+
+    /// Renames `from` to `to`, which it replaces.
+    pub(crate) fn rename(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        Ok(sys::renameat(&self.0, from, &self.0, to)?)
+    }
+
+    /// Renames `from` to `to`, which must not exist ([`io::ErrorKind::AlreadyExists`]).
+    pub(crate) fn rename_new(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        match sys::renameat_with(&self.0, from, &self.0, to, sys::RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return Ok(result?),
+        }
+        sys::linkat(&self.0, from, &self.0, to, AtFlags::empty())?;
+        Ok(sys::unlinkat(&self.0, from, AtFlags::empty())?)
+    }
+
+    /// Lets two files change names (renameat2(2)); [`io::ErrorKind::Unsupported`] where system or file system cannot.
+    pub(crate) fn exchange(&self, one: &[u8], other: &[u8]) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        match sys::renameat_with(&self.0, one, &self.0, other, sys::RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return Ok(result?),
+        }
+        let _ = (one, other);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes the file `name`.
+    pub(crate) fn remove_file(&self, name: &[u8]) -> io::Result<()> {
+        Ok(sys::unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    /// Removes the empty directory `name`.
+    pub(crate) fn remove_dir(&self, name: &[u8]) -> io::Result<()> {
+        match sys::unlinkat(&self.0, name, AtFlags::REMOVEDIR) {
+            // Some systems call a directory that is not empty one that exists.
+            Err(Errno::EXIST) => Err(io::ErrorKind::DirectoryNotEmpty.into()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Makes its names durable. File systems without that notion (NFS, vfat) are taken as they are.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match sys::fsync(&sys::openat(&self.0, ".", LIST, Mode::empty())?) {
+            Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// What keeps `name`, which need not exist, from being replaced here.
+    pub(crate) fn guard(&self, name: &[u8]) -> Option<Guard> {
+        if sys::fstatvfs(&self.0).is_ok_and(|stat| stat.f_flag.contains(sys::StatVfsMountFlags::RDONLY)) {
+            return Some(Guard::ReadOnly);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let stat = sys::statx(&self.0, name, AtFlags::SYMLINK_NOFOLLOW, sys::StatxFlags::BASIC_STATS);
+            let has = |bit| stat.as_ref().is_ok_and(|stat| stat.stx_attributes.contains(bit));
+            if has(sys::StatxAttributes::IMMUTABLE) || has(sys::StatxAttributes::APPEND) {
+                return Some(Guard::Immutable);
+            }
+            if has(sys::StatxAttributes::MOUNT_ROOT) {
+                return Some(Guard::Mount);
+            }
+        }
+        #[cfg(any(target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd", target_os = "netbsd"))]
+        {
+            // UF_IMMUTABLE, UF_APPEND, SF_IMMUTABLE, SF_APPEND of chflags(2).
+            const FLAGS: u32 = 0x2 | 0x4 | 0x2_0000 | 0x4_0000;
+            let stat = sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW);
+            if stat.is_ok_and(|stat| stat.st_flags as u32 & FLAGS != 0) {
+                return Some(Guard::Immutable);
+            }
+        }
+        let _ = name;
+        None
+    }
+}
+
+/// The node of an open file.
+pub(crate) fn node_of(file: &File) -> io::Result<Node> {
+    Ok(node(&sys::fstat(file.as_fd())?))
+}
+
+fn node(stat: &sys::Stat) -> Node {
+    let (kind, is_link) = match FileType::from_raw_mode(stat.st_mode as _) {
+        FileType::RegularFile => (NodeKind::File, false),
+        FileType::Directory => (NodeKind::Directory, false),
+        FileType::Symlink => (NodeKind::Other, true),
+        _ => (NodeKind::Other, false),
+    };
+    let since = Duration::new(stat.st_mtime.max(0) as u64, stat.st_mtime_nsec as u32);
+    Node {
+        kind,
+        is_link,
+        mode: (stat.st_mode as u32) & 0o7777,
+        uid: stat.st_uid as u32,
+        gid: stat.st_gid as u32,
+        size: stat.st_size as u64,
+        names: stat.st_nlink as u64,
+        identity: (stat.st_dev as u64, stat.st_ino as u64),
+        modified: SystemTime::UNIX_EPOCH.checked_add(since),
+    }
+}

@@ -1,0 +1,76 @@
+//! Programs of Unix: below fixed directories, root's alone, in a session of their own.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, ExitStatus};
+
+use anyhow::Context as _;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::error::Result;
+
+/// Where programs are looked for, in this order.
+const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// Whether this process may change the network.
+pub fn is_administrator() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// The program's path: below one of [`DIRECTORIES`] or exactly `/etc/init.d/NAME`, owned by root, writable by no other.
+pub(super) fn find(name: &str) -> Result<PathBuf> {
+    let base = name.strip_prefix("/etc/init.d/").unwrap_or(name);
+    anyhow::ensure!(!base.is_empty() && !base.contains('/'), "{name} is not a program that ipalias runs");
+    let places: Vec<PathBuf> = if base == name {
+        DIRECTORIES.iter().map(|dir| Path::new(dir).join(name)).collect()
+    } else {
+        vec![PathBuf::from(name)]
+    };
+    let found = places
+        .iter()
+        .find_map(|path| fs_err::metadata(path).ok().filter(|meta| meta.is_file()).map(|meta| (path, meta)));
+    let (path, meta) = found.with_context(|| format!("there is no program {name}"))?;
+    let safe = meta.uid() == 0 && meta.mode() & 0o022 == 0 && meta.mode() & 0o111 != 0;
+    anyhow::ensure!(safe, "{} is not a program of root's alone, so it is not run", path.display());
+    Ok(path.clone())
+}
+
+/// Gives the child a short environment, and a session of its own and the umask that init gives (ifup scripts write resolv.conf(5)).
+#[allow(unsafe_code)]
+pub(super) fn prepare(process: &mut Process) {
+    process.current_dir("/").env("PATH", DIRECTORIES.join(":"));
+    process.env("LC_ALL", "C").env("TERM", "dumb").env("HOME", "/root");
+    // SAFETY: between fork and exec only setsid(2) and umask(2) are called, both async-signal-safe.
+    unsafe {
+        process.pre_exec(|| {
+            nix::unistd::setsid()?;
+            nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+            Ok(())
+        });
+    }
+}
+
+/// Asks the child and its children to end.
+pub(super) fn terminate(child: &mut Child) {
+    let _ = killpg(group(child), Signal::SIGTERM);
+}
+
+/// Ends the child and its children.
+pub(super) fn kill(child: &mut Child) {
+    let _ = killpg(group(child), Signal::SIGKILL);
+}
+
+fn group(child: &Child) -> Pid {
+    Pid::from_raw(child.id() as i32)
+}
+
+/// How a program ended, in words.
+pub(super) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "unknown end".to_owned(),
+    }
+}
