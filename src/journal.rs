@@ -45,6 +45,9 @@ pub struct FileRecord {
     /// Whether a `.bak` may stand beside it; where its reader would take that for configuration, it may not.
     #[serde(default)]
     pub beside: bool,
+    /// Whether it is no file, but a record of what the running system had, which only commands change.
+    #[serde(default)]
+    pub record: bool,
 }
 
 impl FileRecord {
@@ -56,6 +59,7 @@ impl FileRecord {
             after: change.after.as_deref().map(digest),
             metadata,
             beside: change.backup == Backup::Beside,
+            record: change.backup == Backup::Record,
         }
     }
 
@@ -78,6 +82,9 @@ pub struct LiveRecord {
     pub undo: Vec<Vec<String>>,
     /// Commands that make daemons read the files again.
     pub reread: Vec<Vec<String>>,
+    /// Each command of a change without files, with the one that takes it back.
+    #[serde(default)]
+    pub commands: Vec<(Vec<String>, Vec<String>)>,
 }
 
 impl LiveRecord {
@@ -122,6 +129,9 @@ pub struct Operation {
     dirs: Vec<Vec<u8>>,
     /// What it did to the running system; nothing for another root.
     pub live: Option<LiveRecord>,
+    /// What the system's own dump said before; nothing where files are edited.
+    #[serde(default)]
+    pub dump: Option<String>,
 }
 
 impl Operation {
@@ -140,6 +150,7 @@ impl Operation {
             files: Vec::new(),
             dirs: Vec::new(),
             live: None,
+            dump: None,
         })
     }
 

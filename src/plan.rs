@@ -180,6 +180,8 @@ pub struct Plan {
     pub restart: Result<Apply, String>,
     /// Parsers to ask before writing.
     pub checks: Vec<Check>,
+    /// The system's own command that prints what it has, kept with the old record; empty where files are edited.
+    pub dump: Vec<String>,
     /// Addresses that stand in a file without effect and get one by this plan; its notes say so.
     pub wakes: Vec<IpAddr>,
     /// What the administrator should know about this plan.
@@ -194,6 +196,7 @@ impl Plan {
             auto: Apply::default(),
             restart: Ok(Apply::default()),
             checks: Vec::new(),
+            dump: Vec::new(),
             wakes: Vec::new(),
             notes: Vec::new(),
         }
@@ -207,6 +210,11 @@ impl Plan {
     /// Whether only the system's own commands can make its changes.
     pub fn is_by_command(&self) -> bool {
         self.changes.iter().any(|change| change.backup == Backup::Record && change.before != change.after)
+    }
+
+    /// The files that are written, in order.
+    pub fn written(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.before != change.after && change.backup != Backup::Record)
     }
 
     /// The root as it will be when the changes are made.

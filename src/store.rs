@@ -149,6 +149,13 @@ impl Store {
         self.dir.sync().context("syncing the store")
     }
 
+    /// Writes a file of the store that people may read, replacing the one of an earlier operation.
+    pub(crate) fn keep(&self, name: &[u8], bytes: &[u8], operation: &Operation) -> Result<()> {
+        let fresh = format!("{}{}", operation.token, String::from_utf8_lossy(name));
+        write_new(&self.dir, &fresh, bytes)?;
+        self.dir.rename(fresh.as_bytes(), name).with_context(|| format!("writing a backup in {}", self.path))
+    }
+
     /// Makes the prepared operation the one in flight: from here on the next run takes it back if this one dies.
     pub(crate) fn begin(&self, operation: &Operation) -> Result<()> {
         self.rename(&fresh(&operation.token), JOURNAL)

@@ -16,8 +16,12 @@ use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
 use crate::root::{NodeKind, Root, RootPath};
 use crate::text::{Splice, Text};
 
-/// What `ipadm show-addr` printed.
-const RECORD: &str = "/ipalias/ipadm";
+/// What [`LISTING`] printed.
+pub const RECORD: &str = "/ipalias/ipadm";
+
+/// The command that lists every address object.
+pub const LISTING: &[&str] = &["ipadm", "show-addr", "-p", "-o", "addrobj,type,state,persistent,addr"];
+
 const CONF: &str = "/etc/ipadm/ipadm.conf";
 
 /// ipadm.
@@ -50,12 +54,15 @@ impl Backend for Ipadm {
         }
         let objects = objects(&path, &text);
         let primary = primary(root, &objects)?;
-        if let Some(name) = &primary {
-            if let Some(file) = shadow(root, name)? {
-                return Ok(Stance::NotInCharge(format!(
-                    "{file} is there, so that ipadm's configuration of {name} is ignored at boot"
-                )));
-            }
+        let shadow = match &primary {
+            Some(name) => shadow(root, name)?,
+            // Without an object of its own, ipadm is in charge only where no interface has a hostname file.
+            None => any_shadow(root)?,
+        };
+        if let Some(file) = shadow {
+            return Ok(Stance::NotInCharge(format!(
+                "{file} is there, so that ipadm's configuration of that interface is ignored at boot"
+            )));
         }
         Ok(Stance::InCharge(Claim {
             strength: Strength::Enabled,
@@ -179,6 +186,18 @@ fn shadow(root: &Root, interface: &str) -> Result<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// The first hostname file of an interface other than the loopback.
+fn any_shadow(root: &Root) -> Result<Option<String>> {
+    let names = root.list(&"/etc".into())?.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned());
+    let interface = |name: &String| {
+        let rest = name.strip_prefix("hostname.").or(name.strip_prefix("hostname6."));
+        rest.is_some_and(|rest| {
+            rest != "lo0" && !rest.contains(['.', ':']) && rest.ends_with(|c: char| c.is_ascii_digit())
+        })
+    };
+    Ok(names.filter(interface).map(|name| format!("/etc/{name}")).next())
 }
 
 fn objects(path: &RootPath, text: &Text) -> Vec<Object> {

@@ -3,6 +3,7 @@
 mod add;
 mod list;
 mod perform;
+mod record;
 mod remove;
 mod rollback;
 mod status;
@@ -54,6 +55,10 @@ fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
     }
     let root = Root::open(&options.root)?;
     let live = root.is_live().then(Live::open).transpose()?;
+    let root = match &live {
+        Some(live) => record::lay(root, live)?,
+        None => root,
+    };
     let session = Session { options, root, live, ui };
     match &cli.verb {
         Verb::Add(add) => add::run(&session, add),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::Session;
 use super::undo::{boot_id, recover, take_back};
+use super::{Session, record};
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry};
 use crate::cli::Apply;
@@ -103,7 +103,7 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
         return Ok(Exit::Done);
     }
     if let Some(proposal) = early.as_ref().filter(|proposal| proposal.plan.is_by_command()) {
-        return Err(only_by_command(session, &proposal.plan).into());
+        record::runnable(session, &proposal.plan)?;
     }
     require_root(session)?;
     if let Some(proposal) = &early {
@@ -129,18 +129,6 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
     report.operation = execute(session, &store, &proposal, &mut report.notes)?;
     ui.report(&report);
     Ok(Exit::Done)
-}
-
-/// Why a plan is not carried out whose changes only the running system's commands can make.
-fn only_by_command(session: &Session, plan: &Plan) -> Refusal {
-    let commands: Vec<String> =
-        plan.auto.before.iter().chain(&plan.auto.after).map(|step| step.action.to_string()).collect();
-    let reason = if session.live.is_some() {
-        "this version does not run the commands of this system itself"
-    } else {
-        "this system has no file for it; its addresses change only by its own commands, while it runs"
-    };
-    Refusal::new(Kind::ManagedElsewhere, reason, format!("type there: {}", commands.join(" && ")))
 }
 
 /// A plan made without the lock; nothing if another run's files came in between, so that it has to be made again.
@@ -211,6 +199,7 @@ fn execute(session: &Session, store: &Store, proposal: &Proposal, notes: &mut Ve
     };
     let mut operation = Operation::new(std::env::args().collect(), proposal.backend.name())?;
     operation.undoes = proposal.undoes.clone();
+    operation.dump = record::dump(plan)?;
     if session.apply() != Apply::None {
         operation.live = Some(live_record(session, proposal, &apply));
     }
@@ -233,6 +222,7 @@ fn live_record(session: &Session, proposal: &Proposal, apply: &plan::Apply) -> L
         Action::Run(command) => Some(command.argv.clone()),
         _ => None,
     };
+    let both = |step: &Step| Some((argv(&step.action)?, argv(step.undo.as_ref()?)?));
     let steps = || apply.before.iter().chain(&apply.after);
     LiveRecord {
         boot: boot_id(&session.root),
@@ -240,6 +230,7 @@ fn live_record(session: &Session, proposal: &Proposal, apply: &plan::Apply) -> L
         removed: proposal.snapshot.iter().flat_map(|snapshot| snapshot.details(&proposal.expect.gone)).collect(),
         undo: steps().rev().filter_map(|step| step.undo.as_ref().and_then(argv)).collect(),
         reread: steps().filter(|step| step.repeat_after_undo).filter_map(|step| argv(&step.action)).collect(),
+        commands: if proposal.plan.is_by_command() { steps().filter_map(both).collect() } else { Vec::new() },
     }
 }
 
@@ -253,9 +244,11 @@ fn apply_all(
 ) -> Result<()> {
     run_steps(session, proposal, &apply.before, done, notes)?;
     transaction.write()?;
-    let found = proposal.backend.entries(&session.root)?;
-    let same = found.iter().map(Entry::identity).eq(proposal.entries.iter().map(Entry::identity));
-    anyhow::ensure!(same, "the written files do not say what was planned");
+    if proposal.plan.written().next().is_some() {
+        let found = proposal.backend.entries(&session.root)?;
+        let same = found.iter().map(Entry::identity).eq(proposal.entries.iter().map(Entry::identity));
+        anyhow::ensure!(same, "the written files do not say what was planned");
+    }
     run_steps(session, proposal, &apply.after, done, notes)?;
     let (Some(live), Some(before)) = (&session.live, &proposal.snapshot) else { return Ok(()) };
     if session.apply() == Apply::None {
@@ -273,7 +266,7 @@ fn apply_all(
     live.deprecate(&proposal.expect.up)?;
     let faults = live.verify(before, &proposal.expect, Duration::from_secs(session.options.wait))?;
     anyhow::ensure!(faults.is_empty(), "the change did not hold: {}", faults.join("; "));
-    Ok(())
+    if proposal.plan.is_by_command() { record::confirm(session, live, proposal) } else { Ok(()) }
 }
 
 fn run_steps(

@@ -13,7 +13,7 @@ use crate::cli::Addresses;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::digest;
 use crate::live::{self, Expectation, Snapshot};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Backup, Plan, Step};
 use crate::proof::{self, Goal};
 use crate::root::RootPath;
 use crate::ui::AddressLine;
@@ -142,7 +142,9 @@ fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
     let Some(store) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
     let operations = store.operations()?;
     for change in &mut plan.changes {
-        let (Some(before), Some(after)) = (&change.before, &change.after) else { continue };
+        let (Some(before), Some(after), true) = (&change.before, &change.after, change.backup != Backup::Record) else {
+            continue;
+        };
         let now = digest(before);
         let found = operations.iter().rev().find_map(|operation| {
             let index = operation

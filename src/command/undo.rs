@@ -102,7 +102,7 @@ pub(super) fn take_back(
             Err(error) => rest.push(format!("{error:#}")),
         }
     }
-    let todo = todo(proposal, !files.is_empty(), &folder);
+    let todo = todo(proposal, done, !files.is_empty(), &folder);
     rest.extend(files);
     match (rest.is_empty(), refusal) {
         (true, Some(refusal)) => refusal.into(),
@@ -112,16 +112,17 @@ pub(super) fn take_back(
 }
 
 /// The commands that finish by hand what could not be taken back.
-fn todo(proposal: &Proposal, files: bool, folder: &str) -> Vec<String> {
+fn todo(proposal: &Proposal, done: &[Step], files: bool, folder: &str) -> Vec<String> {
     let mut todo = Vec::new();
-    for alias in &proposal.expect.up {
-        todo.push(Action::Delete(alias.clone()).to_string());
+    for step in done.iter().rev() {
+        todo.extend(step.undo.as_ref().map(ToString::to_string));
     }
+    todo.extend(proposal.expect.up.iter().map(|alias| Action::Delete(alias.clone()).to_string()));
     if let Some(before) = &proposal.snapshot {
         todo.extend(before.recipe());
     }
     if files {
-        let changes = proposal.plan.changes.iter().filter(|change| change.before != change.after).enumerate();
+        let changes = proposal.plan.written().enumerate();
         todo.extend(changes.map(|(index, change)| match change.before {
             Some(_) => format!("cp {folder}/{index}.before {}", change.path),
             None => format!("rm {}", change.path),

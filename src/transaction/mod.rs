@@ -52,7 +52,8 @@ impl<'a> Transaction<'a> {
         mut operation: Operation,
         metadata: &BTreeMap<RootPath, Metadata>,
     ) -> Result<Transaction<'a>> {
-        let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.before != change.after).collect();
+        let records = plan.changes.iter().filter(|change| change.backup == Backup::Record);
+        let changes: Vec<&Change> = plan.written().collect();
         let mut wanted = Vec::new();
         for change in &changes {
             preflight::may_replace(root, change)?;
@@ -68,10 +69,16 @@ impl<'a> Transaction<'a> {
                 None => new_file_metadata(root, change)?,
             });
         }
-        let images: Vec<Option<&[u8]>> = changes.iter().map(|change| change.before.as_deref()).collect();
+        let mut images: Vec<Option<&[u8]>> = changes.iter().map(|change| change.before.as_deref()).collect();
+        for record in records.clone() {
+            operation.files.push(FileRecord::new(record, None));
+            images.push(record.before.as_deref());
+        }
         store.prepare(&operation, &images)?;
         let mut transaction = Transaction { root, store, operation, staged: Vec::new(), notes: Vec::new() };
-        match transaction.stage_all(&changes, &wanted) {
+        let staged = transaction.stage_all(&changes, &wanted);
+        let staged = staged.and_then(|()| records.into_iter().try_for_each(|record| transaction.keep(record)));
+        match staged.and_then(|()| store.begin(&transaction.operation)) {
             Ok(()) => Ok(transaction),
             Err(error) => {
                 // Best effort: whatever stays is removed by the next run, from the record.
@@ -93,10 +100,18 @@ impl<'a> Transaction<'a> {
             self.staged.push(staged);
             self.back_up(change, metadata)?;
         }
-        for staged in &self.staged {
-            staged.sync_dir()?;
-        }
-        self.store.begin(&self.operation)
+        self.staged.iter().try_for_each(Staged::sync_dir)
+    }
+
+    /// Puts what a record said, and the system's own dump, into `NAME.bak` in the store, for people.
+    fn keep(&mut self, record: &Change) -> Result<()> {
+        let name = [record.path.name(), b".bak"].concat();
+        let dump = self.operation.dump.as_deref().unwrap_or_default();
+        let text = [record.before.as_deref().unwrap_or_default(), b"\n", dump.as_bytes()].concat();
+        self.store.keep(&name, &text, &self.operation)?;
+        let name = String::from_utf8_lossy(&name).into_owned();
+        self.notes.push(format!("what the system had before is in {}/{name}", self.store.path()));
+        Ok(())
     }
 
     /// Puts the old bytes into `FILE.bak`, unless somebody else's file has that name.
@@ -199,10 +214,7 @@ impl<'a> Transaction<'a> {
 
 /// Refuses a plan that would write where nobody may, before so much as the store is created.
 pub fn may_write(root: &Root, plan: &Plan) -> Result<()> {
-    plan.changes
-        .iter()
-        .filter(|change| change.before != change.after)
-        .try_for_each(|change| preflight::may_replace(root, change))
+    plan.written().try_for_each(|change| preflight::may_replace(root, change))
 }
 
 /// Takes back what an interrupted run left: restores its files, removes its temporary files. Needs the lock.
@@ -221,7 +233,7 @@ pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
 fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<RootPath>> {
     remove_temp_files(root, operation)?;
     let mut conflicts = Vec::new();
-    for (index, file) in operation.files.iter().enumerate().rev() {
+    for (index, file) in operation.files.iter().enumerate().rev().filter(|(_, file)| !file.record) {
         let path = file.path();
         let now = root.read(&path)?.as_deref().map(digest);
         if now == file.before {

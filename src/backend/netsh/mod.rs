@@ -14,7 +14,8 @@ use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Backup, Change, Command, Disturbs, Plan, Step};
 use crate::root::Root;
 
-use record::{Address, Interface, RENDERED, Record, read, rendered};
+use record::{Address, Interface, Record, read, rendered};
+pub use record::{RECORD, rendered_listing};
 
 /// From this build on (Windows 10 1703, Server 2019) static addresses may stand beside a lease.
 const COEXISTENCE: u32 = 15_063;
@@ -34,7 +35,7 @@ impl Backend for Netsh {
         };
         let primary = record.interfaces.iter().find(|interface| interface.primary);
         let primary = primary.or(record.interfaces.iter().find(|interface| interface.addresses.iter().any(counts)));
-        let mut evidence = vec![format!("{path} is a record of Windows, build {}", record.build)];
+        let mut evidence = vec![format!("this is Windows, build {} ({path} is the record of it)", record.build)];
         evidence
             .extend(primary.map(|interface| format!("interface {} is called {:?}", interface.key(), interface.name)));
         let auto = "netsh interface ipv4 add address name=INDEX address=ADDRESS mask=MASK";
@@ -45,7 +46,11 @@ impl Backend for Netsh {
             files: vec![path],
             auto: auto.to_owned(),
             restart: Ok(auto.to_owned()),
-            warnings: Vec::new(),
+            warnings: if record.wine {
+                vec!["this is wine, not Windows: its netsh changes nothing".to_owned()]
+            } else {
+                Vec::new()
+            },
         }))
     }
 
@@ -142,7 +147,7 @@ fn entry(interface: &Interface, address: &Address, line: usize, first: &mut [boo
         interface: interface.key(),
         address: net,
         label: None,
-        path: RENDERED.into(),
+        path: RECORD.into(),
         line,
         form: format!("{} address of {:?}", address.origin, interface.name),
         role: if address.origin == "dhcp" || leads && wide { Role::Primary } else { Role::Additional },
@@ -261,12 +266,13 @@ fn unset(index: &str, address: &Address) -> Action {
 
 fn finish(plan: &mut Plan, before: &str, record: &Record, steps: Vec<Step>) {
     plan.changes.push(Change {
-        path: RENDERED.into(),
+        path: RECORD.into(),
         before: Some(before.as_bytes().to_vec()),
         after: Some(rendered(record).into_bytes()),
         mode: 0o644,
         backup: Backup::Record,
     });
+    plan.dump = ["netsh", "interface", "ipv4", "dump"].map(str::to_owned).to_vec();
     plan.auto = Apply { before: Vec::new(), after: steps };
     plan.restart = Ok(plan.auto.clone());
 }

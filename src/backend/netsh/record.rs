@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use anyhow::Context as _;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use crate::error::{Kind, Refusal, Result};
 use crate::root::{Root, RootPath};
 
 /// The rendering, which plans change.
-pub(super) const RENDERED: &str = "/ipalias/netsh";
+pub const RECORD: &str = "/ipalias/netsh";
 pub(super) const JSON: &str = "/ipalias/netsh.json";
 const DUMP: &str = "/ipalias/netsh.dump";
 
@@ -21,6 +22,8 @@ const DUMP: &str = "/ipalias/netsh.dump";
 pub(super) struct Record {
     /// The build number of Windows; 0 if it is not known.
     pub(super) build: u32,
+    /// Whether it is wine instead.
+    pub(super) wine: bool,
     pub(super) interfaces: Vec<Interface>,
 }
 
@@ -66,7 +69,7 @@ impl Interface {
 
 /// The record of `root` and where it was found; nothing if there is none.
 pub(super) fn read(root: &Root) -> Result<Option<(RootPath, Record)>> {
-    for (path, parse) in [(RENDERED, parsed as fn(&str) -> Option<Record>), (JSON, of_json), (DUMP, of_dump)] {
+    for (path, parse) in [(RECORD, parsed as fn(&str) -> Option<Record>), (JSON, of_json), (DUMP, of_dump)] {
         let path: RootPath = path.into();
         let Some(bytes) = root.read(&path)? else { continue };
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -79,13 +82,19 @@ pub(super) fn read(root: &Root) -> Result<Option<(RootPath, Record)>> {
     Ok(None)
 }
 
+/// The rendering of a listing that `live` made, in JSON. An error if it is none.
+pub fn rendered_listing(json: &str) -> Result<String> {
+    let record: Record = serde_json::from_str(json).context("reading the listing of the interfaces")?;
+    Ok(rendered(&record))
+}
+
 fn of_json(text: &str) -> Option<Record> {
     serde_json::from_str(text).ok()
 }
 
 /// The record with a line for each address.
 pub(super) fn rendered(record: &Record) -> String {
-    let mut text = format!("build {}\n", record.build);
+    let mut text = format!("build {}{}\n", record.build, if record.wine { " wine" } else { "" });
     let yes = |flag: bool| if flag { "yes" } else { "no" };
     let all = |ips: &[IpAddr]| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     for interface in &record.interfaces {
@@ -129,7 +138,8 @@ pub(super) fn parsed(text: &str) -> Option<Record> {
             let name = words.next().unwrap_or_default().to_owned();
             record.interfaces.push(Interface { index, name, dhcp, primary, gateway, dns, addresses: Vec::new() });
         } else if let Some(build) = line.strip_prefix("build ") {
-            record.build = build.parse().ok()?;
+            record.wine = build.ends_with(" wine");
+            record.build = build.trim_end_matches(" wine").parse().ok()?;
         }
     }
     Some(record)

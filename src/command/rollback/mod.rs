@@ -1,5 +1,7 @@
 //! `ipalias rollback`: the recorded bytes back, as an operation of its own; or from `FILE.bak` if the record is lost.
 
+mod commands;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -11,7 +13,7 @@ use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::Rollback;
 use crate::detect::detect;
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::journal::{Metadata, Operation, digest};
+use crate::journal::{LiveRecord, Metadata, Operation, digest};
 use crate::live::Expectation;
 use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::RootPath;
@@ -33,6 +35,8 @@ struct Target {
     undoes: Vec<u64>,
     /// The backend that made the change.
     backend: Option<String>,
+    /// What operations without files did, newest first.
+    by_command: Vec<LiveRecord>,
     source: String,
 }
 
@@ -49,6 +53,9 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     };
     let old = backend.entries(&session.root)?;
     let mut plan = Plan { changes: target.changes, ..Plan::nothing() };
+    if !target.by_command.is_empty() {
+        plan.changes = vec![commands::change(session, backend, &target.by_command)?];
+    }
     let new = backend
         .entries(&plan.overlay(&session.root))
         .map_err(|error| error.context("the state to go back to cannot be read, so it was not restored"))?;
@@ -58,7 +65,11 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
     let coming: Vec<Alias> = coming.iter().filter_map(wish).collect();
     // On the root as it will be, the backend knows the labels of what comes; on the root as it is, of what goes.
-    steps(session, backend, &mut plan, &leaving, &coming, &now)?;
+    if target.by_command.is_empty() {
+        steps(session, backend, &mut plan, &leaving, &coming, &now)?;
+    } else {
+        commands::steps(&mut plan, &target.by_command);
+    }
     plan.notes.insert(0, target.source);
     let gone = leaving.iter().filter(|entry| entry.is_effective());
     let expect = Expectation {
@@ -102,12 +113,17 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
         metadata: BTreeMap::new(),
         undoes: Vec::new(),
         backend: None,
+        by_command: Vec::new(),
         source: String::new(),
     };
     let mut seen: Vec<RootPath> = Vec::new();
     for operation in undone {
         target.undoes.push(operation.id);
         target.backend = Some(operation.backend.clone());
+        if operation.files.iter().any(|file| file.record) {
+            target.by_command.splice(0..0, operation.live.clone());
+            continue;
+        }
         for (index, file) in operation.files.iter().enumerate() {
             let path = file.path();
             if seen.contains(&path) {
@@ -174,7 +190,14 @@ fn from_backup(session: &Session, force: bool) -> Result<Target> {
         }
         [only] => {
             let source = format!("there is no record of the change; going back to {}.bak", only.path);
-            Ok(Target { changes, metadata: BTreeMap::new(), undoes: Vec::new(), backend: None, source })
+            Ok(Target {
+                changes,
+                metadata: BTreeMap::new(),
+                undoes: Vec::new(),
+                backend: None,
+                by_command: Vec::new(),
+                source,
+            })
         }
         many => {
             let names: Vec<String> = many.iter().map(|change| format!("{}.bak", change.path)).collect();
