@@ -133,7 +133,8 @@ fn interface(adapter: &Adapter, primary: Option<u32>) -> Value {
             "origin": match found.origin {
                 sock::IpPrefixOriginManual => "manual",
                 sock::IpPrefixOriginWellKnown => "wellKnown",
-                sock::IpPrefixOriginDhcp => "dhcp",
+                // Without DHCP on the interface nothing can come from it; wine says so of every address.
+                sock::IpPrefixOriginDhcp => if adapter.dhcp { "dhcp" } else { "manual" },
                 sock::IpPrefixOriginRouterAdvertisement => "routerAdvertisement",
                 _ => "other",
             },

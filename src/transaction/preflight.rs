@@ -37,6 +37,11 @@ pub(super) fn may_replace(root: &Root, change: &Change) -> Result<()> {
     }
     match place.dir.and_then(|dir| dir.guard(change.path.name())) {
         None => Ok(()),
+        Some(Guard::Name) => refuse(
+            Kind::Unsupported,
+            "Windows cannot have a file of this name".to_owned(),
+            "run ipalias on Linux, for example in the hoster's rescue system",
+        ),
         Some(Guard::ReadOnly) => {
             refuse(Kind::ManagedElsewhere, "the file system is read-only".to_owned(), "mount it for writing first")
         }

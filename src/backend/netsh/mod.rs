@@ -6,6 +6,8 @@
 
 mod record;
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::alias::{Alias, IfName, host_prefix};
@@ -61,11 +63,12 @@ impl Backend for Netsh {
             text.lines().enumerate().filter(|(_, line)| line.starts_with("  ")).map(|(number, _)| number + 1);
         let mut all = Vec::new();
         for interface in &record.interfaces {
-            let mut first = [true, true];
-            for address in &interface.addresses {
+            let primary = primary(interface);
+            for (at, address) in interface.addresses.iter().enumerate() {
                 let line = lines.next().unwrap_or(1);
                 if counts(address) {
-                    all.push(entry(interface, address, line, &mut first));
+                    let role = if primary.contains(&Some(at)) { Role::Primary } else { Role::Additional };
+                    all.push(entry(interface, address, line, role));
                 }
             }
         }
@@ -130,14 +133,30 @@ impl Backend for Netsh {
 /// Addresses that somebody gave: not those that the system makes itself.
 fn counts(address: &Address) -> bool {
     let ip = address.address.addr();
-    ["manual", "dhcp"].contains(&address.origin.as_str()) && !ip.is_loopback()
+    let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    ["manual", "dhcp"].contains(&address.origin.as_str()) && !ip.is_loopback() && !link_local
 }
 
-fn entry(interface: &Interface, address: &Address, line: usize, first: &mut [bool; 2]) -> Entry {
+/// The places of the primary addresses, IPv4 and IPv6, whatever the order of the listing: what came by DHCP, else what
+/// shares a subnet with the gateway, else the first that is no host address; rather one that outgoing packets have.
+fn primary(interface: &Interface) -> [Option<usize>; 2] {
+    let place = |is_ipv4: bool| {
+        let rank = |address: &Address| {
+            let net = address.address;
+            let reaches = interface.gateway.iter().any(|gateway| net.contains(gateway));
+            let wide = net.prefix_len() < host_prefix(net.addr());
+            let best = [address.origin == "dhcp", reaches && wide, wide].iter().position(|holds| *holds)?;
+            Some((best, address.skip_as_source))
+        };
+        let own = interface.addresses.iter().enumerate();
+        let own = own.filter(|(_, address)| counts(address) && address.address.addr().is_ipv4() == is_ipv4);
+        own.filter_map(|(at, address)| Some((rank(address)?, at))).min().map(|(_, at)| at)
+    };
+    [place(true), place(false)]
+}
+
+fn entry(interface: &Interface, address: &Address, line: usize, role: Role) -> Entry {
     let net = address.address;
-    let [four, six] = first;
-    let leads = std::mem::replace(if net.addr().is_ipv4() { four } else { six }, false);
-    let wide = net.prefix_len() < host_prefix(net.addr());
     let problem = match address.state.as_str() {
         "duplicate" => Some("another host has this address (duplicate address detection)".to_owned()),
         "invalid" => Some("the system calls it invalid".to_owned()),
@@ -150,7 +169,7 @@ fn entry(interface: &Interface, address: &Address, line: usize, first: &mut [boo
         path: RECORD.into(),
         line,
         form: format!("{} address of {:?}", address.origin, interface.name),
-        role: if address.origin == "dhcp" || leads && wide { Role::Primary } else { Role::Additional },
+        role,
         problem,
     }
 }

@@ -10,13 +10,15 @@ use crate::journal::LiveRecord;
 use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
 use crate::root::Root;
 
-/// The record as it will be: what each operation added is gone, what it removed is back.
-pub(super) fn change(session: &Session, backend: &dyn Backend, newest_first: &[LiveRecord]) -> Result<Change> {
+/// The plan: in the record, what each operation added is gone and what it removed is back; run are the recorded commands.
+pub(super) fn plan(session: &Session, backend: &dyn Backend, newest_first: &[LiveRecord]) -> Result<Plan> {
     let mut root = session.root.clone();
+    let mut whole = Plan::nothing();
     let mut path = None;
-    let mut lay = |root: &mut Root, plan: &Plan| {
+    let mut lay = |root: &mut Root, plan: Plan| {
         path = plan.changes.first().map(|change| change.path.clone()).or(path.take());
         *root = plan.overlay(root);
+        whole.dump = plan.dump;
     };
     for done in newest_first {
         let added = |entry: &&Entry| {
@@ -33,11 +35,11 @@ pub(super) fn change(session: &Session, backend: &dyn Backend, newest_first: &[L
         let now = Situation { may_switch_to_static: true, ..Situation::default() };
         if !leaving.is_empty() {
             let plan = backend.remove(&root, &leaving)?;
-            lay(&mut root, &plan);
+            lay(&mut root, plan);
         }
         if !coming.is_empty() {
             let plan = backend.add(&root, &coming, &now)?;
-            lay(&mut root, &plan);
+            lay(&mut root, plan);
         }
     }
     let Some(path) = path else {
@@ -45,14 +47,15 @@ pub(super) fn change(session: &Session, backend: &dyn Backend, newest_first: &[L
         return Err(Refusal::new(Kind::NotFound, "what the operation did has been taken back already", hint).into());
     };
     let (before, after) = (session.root.read(&path)?, root.read(&path)?);
-    Ok(Change { path, before, after, mode: 0o644, backup: Backup::Record })
+    whole.changes.push(Change { path, before, after, mode: 0o644, backup: Backup::Record });
+    whole.auto = Apply { before: Vec::new(), after: steps(newest_first) };
+    whole.restart = Ok(whole.auto.clone());
+    Ok(whole)
 }
 
 /// The recorded commands, each taken back by the one that it takes back.
-pub(super) fn steps(plan: &mut Plan, newest_first: &[LiveRecord]) {
+fn steps(newest_first: &[LiveRecord]) -> Vec<Step> {
     let run = |argv: &Vec<String>| Action::Run(Command::new(argv.iter().cloned()));
     let all = newest_first.iter().flat_map(|done| done.commands.iter().rev());
-    let after: Vec<Step> = all.map(|(done, undo)| Step::with_undo(run(undo), run(done))).collect();
-    plan.auto = Apply { before: Vec::new(), after };
-    plan.restart = Ok(plan.auto.clone());
+    all.map(|(done, undo)| Step::with_undo(run(undo), run(done))).collect()
 }

@@ -52,10 +52,11 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
         _ => session.detect()?.backend,
     };
     let old = backend.entries(&session.root)?;
-    let mut plan = Plan { changes: target.changes, ..Plan::nothing() };
-    if !target.by_command.is_empty() {
-        plan.changes = vec![commands::change(session, backend, &target.by_command)?];
-    }
+    let mut plan = if target.by_command.is_empty() {
+        Plan { changes: target.changes, ..Plan::nothing() }
+    } else {
+        commands::plan(session, backend, &target.by_command)?
+    };
     let new = backend
         .entries(&plan.overlay(&session.root))
         .map_err(|error| error.context("the state to go back to cannot be read, so it was not restored"))?;
@@ -67,8 +68,6 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     // On the root as it will be, the backend knows the labels of what comes; on the root as it is, of what goes.
     if target.by_command.is_empty() {
         steps(session, backend, &mut plan, &leaving, &coming, &now)?;
-    } else {
-        commands::steps(&mut plan, &target.by_command);
     }
     plan.notes.insert(0, target.source);
     let gone = leaving.iter().filter(|entry| entry.is_effective());

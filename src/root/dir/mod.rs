@@ -44,7 +44,7 @@ pub(crate) struct Node {
 
 /// What keeps a file from being replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))] // not every system tells everything
+#[allow(dead_code)] // not every system tells everything
 pub(crate) enum Guard {
     /// Its file system is mounted read-only.
     ReadOnly,
@@ -52,4 +52,6 @@ pub(crate) enum Guard {
     Immutable,
     /// It is the root of a mount.
     Mount,
+    /// The system can have no such name.
+    Name,
 }

@@ -143,7 +143,8 @@ impl Dir {
 
     /// What keeps `name`, which need not exist, from being replaced here.
     pub(crate) fn guard(&self, name: &[u8]) -> Option<Guard> {
-        let found = fs::symlink_metadata(self.path(name).ok()?).ok()?;
+        let Ok(path) = self.path(name) else { return Some(Guard::Name) };
+        let found = fs::symlink_metadata(path).ok()?;
         found.permissions().readonly().then_some(Guard::Immutable)
     }
 
