@@ -85,8 +85,9 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         }
     }
     let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Present(&missing))?;
+    let effective = entries.iter().filter(|entry| entry.is_effective());
     let labels: BTreeMap<String, &String> =
-        entries.iter().filter_map(|entry| Some((entry.address.to_string(), entry.label.as_ref()?))).collect();
+        effective.filter_map(|entry| Some((entry.address.to_string(), entry.label.as_ref()?))).collect();
     for line in lines.iter_mut().filter(|line| line.result == "added" && line.label.is_none()) {
         line.label = labels.get(&line.address).map(ToString::to_string);
     }
