@@ -77,8 +77,8 @@ by_scripts() { # NAME
   aliases_by_scripts "$device" "$1"
 }
 aliases_by_scripts() { # DEVICE NAME
-  local device=$1 file number count first stop
-  [ "$2" = "$device" ] || ! [ -e "$dir/ifcfg-$device" ] || return
+  local device=$1 file number count taken CLONENUM_START=
+  [ "${owner[$device]}" = "$2" ] || return
   local parent_prefix=$PREFIX parent_mask=$NETMASK addresses=" " numbers=" "
   [ "$el" != 5 ] || parent_prefix=
   for file in "$dir/ifcfg-$device":*; do
@@ -98,14 +98,16 @@ aliases_by_scripts() { # DEVICE NAME
   done
   for file in "$dir/ifcfg-$device"-range*; do
     ! passed_over "$file" || continue
-    ONPARENT= CLONENUM_START=0 PREFIX=$parent_prefix NETMASK=$parent_mask
+    ONPARENT= PREFIX=$parent_prefix NETMASK=$parent_mask
     . "$file" >/dev/null 2>&1
     [ "${IPADDR_START%.*}" = "${IPADDR_END%.*}" ] && [ "$ONPARENT" != no ] && [ "$ONPARENT" != NO ] || continue
     for ((count = ${IPADDR_START##*.}; count <= ${IPADDR_END##*.}; count++)); do
-      IPADDR=${IPADDR_START%.*}.$count number=$((CLONENUM_START + count - ${IPADDR_START##*.}))
-      case $addresses in *" $IPADDR "*) break ;; esac
-      case $numbers in *" $number "*) break ;; esac
+      IPADDR=${IPADDR_START%.*}.$count number=$CLONENUM_START taken=
+      [ "$count" = "${IPADDR_START##*.}" ] || number=$((CLONENUM_START + count - ${IPADDR_START##*.}))
+      case $addresses in *" $IPADDR "*) taken=1 ;; esac
+      case $numbers in *" $number "*) taken=1 ;; esac
       addresses="$addresses$IPADDR " numbers="$numbers$number "
+      [ -z "$taken" ] || break
       say "$device" "$IPADDR" "$PREFIX" "$NETMASK"
     done
   done
@@ -146,6 +148,15 @@ by_manager() { # NAME
     say "$device" "$address" "$prefix" "$mask"
   done
 }
+# Of several files for a device that start, the one of its name has the aliases, else the first.
+declare -A owner
+for file in "$dir"/ifcfg-*; do
+  name=${file##*/ifcfg-}
+  case $name in *:* | *-range*) continue ;; esac
+  device=$(DEVICE= ONBOOT= && . "$file" >/dev/null 2>&1; no "$ONBOOT" || echo "${DEVICE:-$name}")
+  [ -z "$device" ] || passed_over "$name" || [ -n "${owner[$device]}" ] && [ "$name" != "$device" ] || owner[${device:-none}]=$name
+done
+
 not_by_manager() { case $1 in *'~' | *.bak | *.orig | *.rej | *.rpmnew | *.augnew | *.augtmp | *\;+([0-9a-f])) ;; *) false ;; esac; }
 
 for file in "$dir"/ifcfg-*; do

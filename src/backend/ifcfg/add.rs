@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::consumer::Readers;
-use super::entries::{entries, indexed, ipv6_starts, numbers};
+use super::entries::{INDEXED, entries, indexed, ipv6_starts, numbers};
 use super::file::{DIR, File, Sort};
 use super::files::Files;
 use super::{load, reapply, run};
 use crate::alias::{Alias, Label, lowest_free};
-use crate::backend::Situation;
+use crate::backend::{Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::{Root, RootPath};
@@ -70,6 +70,11 @@ fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> {
         let reason = "NM_CONTROLLED keeps NetworkManager away from this file, and the network service does not start";
         let hint = "take NM_CONTROLLED out, or enable the network service (chkconfig network on)";
         return refuse(Kind::Unsupported, reason.to_owned(), hint.to_owned());
+    }
+    if base.denies("ONBOOT") {
+        let reason = format!("ONBOOT is no, so nothing of {interface} comes up at boot");
+        let refusal = Refusal::new(Kind::Unacceptable, reason, "say ONBOOT=yes there first");
+        return Err(refusal.at(&base.path, base.line("ONBOOT")).into());
     }
     let started: Vec<&&File> = bases.iter().filter(|base| !base.denies("ONBOOT")).collect();
     if let (Readers::NetworkManager, [_, other, ..]) = (readers, started.as_slice()) {
@@ -245,7 +250,7 @@ impl Adding<'_> {
         let set: BTreeSet<u32> = numbers(base, "IPADDR").into_iter().filter(has_value).chain(new.clone()).collect();
         let gap = (needed..).find(|number| !set.contains(number)).unwrap_or(u32::MAX);
         if new.last().is_some_and(|last| *last > gap) {
-            let names = FAMILY4.iter().map(|start| format!("{start}{gap}"));
+            let names = INDEXED.iter().map(|start| format!("{start}{gap}"));
             let name = names.into_iter().find(|name| base.sets(name)).unwrap_or_default();
             let reason = format!("{name} stands there without an address in IPADDR{gap}, which ends the search");
             return base.malformed(base.line(&name), &reason, "take it out first");
@@ -253,6 +258,12 @@ impl Adding<'_> {
         let behind = indexed(files, base).into_iter().filter(|one| !one.is_reached);
         for one in behind.filter(|one| one.suffix.parse::<u32>().is_ok_and(|number| number < gap)) {
             let (suffix, ip, place) = (&one.suffix, one.address.addr(), &base.path);
+            let elsewhere = |entry: &Entry| entry.is_effective() && entry.address.addr() == ip;
+            if let Some(other) = entries(files).into_iter().find(elsewhere) {
+                let name = format!("IPADDR{suffix}");
+                let reason = format!("{name}={ip} would come up, too, and stands in {} already", other.path);
+                return base.malformed(base.line(&name), &reason, "take it out of one of the files first");
+            }
             self.plan.wakes.push(ip);
             self.plan.notes.push(format!(
                 "IPADDR{suffix}={ip} of {place} had no effect, since an index before it was missing; it will come up, too"
@@ -372,5 +383,5 @@ fn extended(list: &Assignment, words: &str) -> Vec<Splice> {
 }
 
 fn taken_indexes(base: &File) -> BTreeSet<u32> {
-    FAMILY4.iter().flat_map(|start| numbers(base, start)).collect()
+    INDEXED.iter().flat_map(|start| numbers(base, start)).collect()
 }

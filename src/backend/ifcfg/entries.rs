@@ -18,11 +18,16 @@ use crate::backend::{Entry, Role};
 pub(super) const ALIAS_FILE: &str = "alias file";
 pub(super) const RANGE_FILE: &str = "range file";
 
+/// The variables that belong to an index.
+pub(super) const INDEXED: [&str; 7] = ["IPADDR", "PREFIX", "NETMASK", "BROADCAST", "ARPCHECK", "ARPUPDATE", "GATEWAY"];
+
 /// What the aliases of an interface have taken so far.
 #[derive(Default)]
 struct Seen {
     addresses: BTreeSet<IpAddr>,
     numbers: BTreeSet<String>,
+    /// The last `CLONENUM_START`, which goes on to range files without one.
+    first: Option<u32>,
 }
 
 /// Every address, file by file.
@@ -44,7 +49,7 @@ pub(super) fn entries(files: &Files) -> Vec<Entry> {
             own.extend(alias(files, file, Some(base), &nets, &mut seen));
         }
         for file in files.ranges(base) {
-            own.extend(range(file, base, &nets, &mut seen));
+            own.extend(range(files, file, base, &nets, &mut seen));
         }
         all.append(&mut own);
     }
@@ -155,7 +160,7 @@ pub(super) fn indexed(files: &Files, file: &File) -> Vec<Indexed> {
             (Some(_), None) => reached = false,
             (Some(number), Some(needed)) if number >= needed => {
                 reached &= number == expected;
-                expected = number + 1;
+                expected = number.saturating_add(1);
             }
             (Some(_), Some(_)) => {}
         }
@@ -256,25 +261,22 @@ fn alias(files: &Files, file: &File, base: Option<&File>, nets: &BTreeSet<IpNet>
     let bits = ip.map(|ip| inheriting.bits(files, ip)).unwrap_or(Ok(32));
     let address = ip.and_then(|ip| with_prefix(ip.into(), bits.clone().unwrap_or(32)));
     let names = ["DEVICE", name, "PREFIX", "NETMASK"].map(str::to_owned);
-    let problem = no_start(file, base, inheriting.readers == Readers::NetworkManager)
+    let by_manager = inheriting.readers == Readers::NetworkManager;
+    let read = Some(()).filter(|()| name == "IPADDR").and(address).map(|address| address.addr());
+    let problem = no_start(file, base, by_manager)
         .or_else(|| broken(file, &names))
-        .or_else(|| unlabelled(file, base))
-        .or_else(|| match inheriting.readers {
-            Readers::NetworkManager => base
-                .filter(|base| is_hidden(file, base))
-                .map(|_| "NetworkManager reads aliases only where DEVICE and both file names agree".to_owned()),
-            _ => taken(file, address?, seen),
-        })
+        .or_else(|| odd_number(file))
+        .or_else(|| if by_manager { hidden(file, base?) } else { taken(file, read, seen) })
+        .or_else(|| too_long(&file.device))
+        .or_else(|| if by_manager { None } else { strange(file, base?) })
         .or_else(|| address.filter(|address| nets.contains(address)).map(|_| "its interface has it already".to_owned()))
         .or_else(|| (name == "IPADDR0").then(|| "alias files have their address in IPADDR".to_owned()))
         .or(bits.err())
         .or_else(|| base.and_then(|base| idle(files, base)));
-    Some(Entry {
-        interface: base.map_or_else(|| file.stem().to_owned(), |base| base.device.clone()),
-        label: Some(file.device.clone()),
-        ..entry(file, address?, name, Role::Additional, problem)
-    })
-    .map(|entry| Entry { form: ALIAS_FILE.to_owned(), ..entry })
+    let interface = base.map_or_else(|| file.stem().to_owned(), |base| base.device.clone());
+    let label = Some(file.device.clone()).filter(|label| *label != interface);
+    let form = ALIAS_FILE.to_owned();
+    Some(Entry { interface, label, form, ..entry(file, address?, name, Role::Additional, problem) })
 }
 
 /// Why nothing brings an alias or a range up.
@@ -286,24 +288,22 @@ fn no_start(file: &File, base: Option<&File>, by_manager: bool) -> Option<String
     not_with_parent.then(|| "ONPARENT is no, so it does not start with its interface".to_owned())
 }
 
-/// Why the kernel, or the scripts, would not take the alias's name as a label.
-fn unlabelled(file: &File, base: Option<&File>) -> Option<String> {
-    let number = file.device.split_once(':').map_or(file.device.as_str(), |(_, number)| number);
+/// The number of an alias: what the scripts take it for is that of its `DEVICE`, not of its name.
+fn number(device: &str) -> &str {
+    device.split_once(':').map_or(device, |(_, number)| number)
+}
+
+/// Why the readers do not take a number.
+fn odd_number(file: &File) -> Option<String> {
     let is_odd = |number: &str| !number.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_odd(number) || file.by_line && file.name.split_once(':').is_some_and(|(_, number)| is_odd(number)) {
-        return Some("the part behind the colon is not one of letters, digits and underscores".to_owned());
-    }
-    if let Some(problem) = too_long(&file.device) {
-        return Some(problem);
-    }
-    let strange = base.filter(|base| !file.by_line && !file.device.starts_with(&base.device));
-    strange.map(|base| format!("its DEVICE is not one of {}", base.device))
+    (is_odd(number(&file.device)) || file.by_line && is_odd(number(&file.name)))
+        .then(|| "the part behind the colon is not one of letters, digits and underscores".to_owned())
 }
 
 /// Why the scripts pass over an alias: its address or its number stands in a file before. Both count as taken.
-fn taken(file: &File, address: IpNet, seen: &mut Seen) -> Option<String> {
-    let number = file.device.split_once(':').map_or(file.device.as_str(), |(_, number)| number);
-    let (new_address, new_number) = (seen.addresses.insert(address.addr()), seen.numbers.insert(number.to_owned()));
+fn taken(file: &File, address: Option<IpAddr>, seen: &mut Seen) -> Option<String> {
+    let new_address = address.is_none_or(|address| seen.addresses.insert(address));
+    let new_number = seen.numbers.insert(number(&file.device).to_owned());
     match (new_address, new_number) {
         (false, _) => Some("the same address stands in another file".to_owned()),
         (_, false) => Some(format!("another file has the same DEVICE, {}", file.device)),
@@ -311,28 +311,40 @@ fn taken(file: &File, address: IpNet, seen: &mut Seen) -> Option<String> {
     }
 }
 
-pub(super) fn is_hidden(file: &File, base: &File) -> bool {
-    base.name != file.stem() || file.get("DEVICE").as_deref() != Some(file.name.as_str())
+/// Why ip(8) would not take the name of an alias for a label.
+fn strange(file: &File, base: &File) -> Option<String> {
+    let is_own = file.device.starts_with(&base.device);
+    (!is_own).then(|| format!("its DEVICE is not one of {}", base.device))
+}
+
+/// Why NetworkManager does not see an alias.
+fn hidden(file: &File, base: &File) -> Option<String> {
+    let agrees = base.name == file.stem() && file.get("DEVICE").as_deref() == Some(file.name.as_str());
+    (!agrees).then(|| "NetworkManager reads aliases only where DEVICE and both file names agree".to_owned())
 }
 
 /// The addresses from `IPADDR_START` to `IPADDR_END`; what is taken ends the range.
-fn range(file: &File, base: &File, nets: &BTreeSet<IpNet>, seen: &mut Seen) -> Vec<Entry> {
+fn range(files: &Files, file: &File, base: &File, nets: &BTreeSet<IpNet>, seen: &mut Seen) -> Vec<Entry> {
     let ip = |name: &str| file.get(name).and_then(|ip| ip.parse::<Ipv4Addr>().ok());
     let (Some(start), Some(end)) = (ip("IPADDR_START"), ip("IPADDR_END")) else { return Vec::new() };
-    let own = |name: &str| file.get(name).or_else(|| base.get(name).filter(|_| !file.sets(name)));
+    let inheriting = Inheriting::new(files, file, Some(base));
     let mut ended = if start.octets().get(..3) != end.octets().get(..3) {
         Some("the range goes beyond one /24".to_owned())
     } else {
         no_start(file, Some(base), false)
     };
-    let first = file.get("CLONENUM_START").and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
-    let addresses = (u32::from(start)..=u32::from(end)).take(256).map(Ipv4Addr::from).zip(first..);
-    let entry = |(ip, number): (Ipv4Addr, u32)| {
-        let bits = bits(ip, own("PREFIX"), own("NETMASK"));
+    seen.first = file.get("CLONENUM_START").and_then(|number| number.parse::<u32>().ok()).or(seen.first);
+    let first = seen.first;
+    let addresses = (u32::from(start)..=u32::from(end)).take(256).map(Ipv4Addr::from).zip(0..);
+    let entry = |(ip, step): (Ipv4Addr, u32)| {
+        // Nothing is counted on from nothing as if it were 0.
+        let number = if step == 0 { first } else { Some(first.unwrap_or(0).saturating_add(step)) };
+        let number = number.map_or_else(String::new, |number| number.to_string());
+        let bits = inheriting.bits(files, ip);
         let address = with_prefix(ip.into(), bits.clone().unwrap_or(32))?;
         let label = format!("{}:{number}", base.device);
         if ended.is_none() {
-            let free = seen.addresses.insert(ip.into()) & seen.numbers.insert(number.to_string());
+            let free = seen.addresses.insert(ip.into()) & seen.numbers.insert(number);
             ended = (!free).then(|| format!("{ip} or {label} stands in another file, which ends the range"));
         }
         let problem = ended

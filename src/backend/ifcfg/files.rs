@@ -69,10 +69,10 @@ impl Files {
         self.files.iter().filter(|file| file.sort == Sort::Base)
     }
 
-    /// The files that configure a device, the one that `ifup` takes first: that of the same name, then one that starts.
+    /// The files that configure a device, the one that counts first: one that starts, of the same name.
     pub(super) fn bases_of(&self, interface: &str) -> Vec<&File> {
         let mut bases: Vec<&File> = self.bases().filter(|base| base.device == interface).collect();
-        bases.sort_by_key(|base| (base.name != interface, base.denies("ONBOOT")));
+        bases.sort_by_key(|base| (base.denies("ONBOOT"), base.name != interface));
         bases
     }
 
@@ -80,24 +80,26 @@ impl Files {
         self.bases_of(interface).first().copied()
     }
 
+    fn is_first(&self, base: &File) -> bool {
+        self.base(&base.device).is_some_and(|first| first.name == base.name)
+    }
+
     /// The alias files of a base file: by the name of its device, or of itself, as the readers do.
     pub(super) fn aliases<'f>(&'f self, base: &'f File) -> impl Iterator<Item = &'f File> {
-        let device =
-            if self.base(&base.device).is_some_and(|first| first.name == base.name) { &base.device } else { "" };
-        let manager = self.readers(base) == Readers::NetworkManager;
-        self.files.iter().filter(move |file| {
-            file.sort == Sort::Alias && (file.stem() == device || manager && file.stem() == base.name)
-        })
+        let (first, manager) = (self.is_first(base), self.readers(base) == Readers::NetworkManager);
+        let is_own = move |stem: &str| first && stem == base.device || manager && stem == base.name;
+        self.files.iter().filter(move |file| file.sort == Sort::Alias && is_own(file.stem()))
     }
 
     /// The range files of a base file, which only the network scripts read.
     pub(super) fn ranges<'f>(&'f self, base: &'f File) -> impl Iterator<Item = &'f File> {
-        let read = matches!(self.readers(base), Readers::Scripts | Readers::Both);
+        let read = self.is_first(base) && matches!(self.readers(base), Readers::Scripts | Readers::Both);
         self.files.iter().filter(move |file| read && file.sort == Sort::Range && file.stem() == base.device)
     }
 }
 
-/// Whether the readers pass over a name. What one of two readers reads is read.
+/// Whether the readers pass over a name. What one of two readers reads is read; of aliases that is never more than what
+/// the scripts read, since NetworkManager takes no dot behind the colon.
 fn is_ignored(name: &str, readers: Readers) -> bool {
     let lower = name.to_ascii_lowercase();
     // rpm(8) writes a file under its name, `;` and eight digits first.
@@ -108,7 +110,7 @@ fn is_ignored(name: &str, readers: Readers) -> bool {
     let by_manager = IGNORED_BY_NETWORK_MANAGER.iter().any(|end| lower.ends_with(end)) || temporary;
     match readers {
         Readers::NetworkManager => by_manager,
-        Readers::Both => by_scripts && by_manager,
-        Readers::Scripts | Readers::Nobody => by_scripts,
+        Readers::Both if !name.contains(':') && !name.contains("-range") => by_scripts && by_manager,
+        _ => by_scripts,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::consumer::Readers;
-use super::entries::{ALIAS_FILE, RANGE_FILE, indexed};
+use super::entries::{ALIAS_FILE, INDEXED, RANGE_FILE, indexed};
 use super::file::File;
 use super::files::Files;
 use super::{load, reapply, run};
@@ -15,9 +15,6 @@ use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::{Root, RootPath};
 use crate::syntax::shell::{Dialect, Environment, Value, Word, deletion};
 use crate::text::{Splice, Text};
-
-/// The variables that belong to an index.
-const FAMILY: [&str; 7] = ["IPADDR", "PREFIX", "NETMASK", "BROADCAST", "ARPCHECK", "ARPUPDATE", "GATEWAY"];
 
 const LIST: &str = "IPV6ADDR_SECONDARIES";
 
@@ -37,6 +34,7 @@ pub(super) fn remove(root: &Root, files: &Files, gone: &[Entry]) -> Result<Plan>
         let (after, backup) = if form == ALIAS_FILE {
             (None, Backup::StoreOnly)
         } else {
+            is_no_model(files, file, &entries)?;
             (Some(without(files, file, &entries)?), Backup::Beside)
         };
         plan.changes.push(Change { path: path.clone(), before: root.read(path)?, after, mode: 0o644, backup });
@@ -53,6 +51,24 @@ pub(super) fn remove(root: &Root, files: &Files, gone: &[Entry]) -> Result<Plan>
     }
     plan.restart = Ok(restart);
     Ok(plan)
+}
+
+/// Refuses the address whose prefix NetworkManager gives to aliases that have none.
+fn is_no_model(files: &Files, base: &File, gone: &[&Entry]) -> Result<()> {
+    let first = indexed(files, base).into_iter().find(|one| one.is_reached);
+    let is_first = first.is_some_and(|first| gone.iter().any(|entry| entry.form == format!("IPADDR{}", first.suffix)));
+    let inherits = |alias: &&File| alias.get("PREFIX").is_none() && alias.get("NETMASK").is_none();
+    if files.readers(base) != Readers::NetworkManager || !is_first {
+        return Ok(());
+    }
+    match files.aliases(base).find(inherits) {
+        None => Ok(()),
+        Some(alias) => alias.malformed(
+            alias.line("IPADDR"),
+            &format!("this alias has no PREFIX and takes that of the first address of {}", base.path),
+            "write its PREFIX there first",
+        ),
+    }
 }
 
 fn in_a_range(path: &RootPath, entries: &[&Entry]) -> anyhow::Error {
@@ -95,8 +111,8 @@ fn without(files: &Files, file: &File, gone: &[&Entry]) -> Result<Vec<u8>> {
             (LIST, _) => drop(words.insert(entry.address.addr())),
             (_, Some(index)) => {
                 out.insert(index);
-                // A gateway without a number is the interface's.
-                let own = FAMILY.iter().filter(|start| !index.is_empty() || **start != "GATEWAY");
+                // What has no number is the interface's, and its aliases inherit it.
+                let own = INDEXED.iter().filter(|start| !index.is_empty() || **start == "IPADDR");
                 names.extend(own.map(|start| format!("{start}{index}")));
             }
             (name, None) => drop(names.insert(name.to_owned())),
@@ -124,7 +140,7 @@ fn without(files: &Files, file: &File, gone: &[&Entry]) -> Result<Vec<u8>> {
 fn renamed(environment: &Environment, moves: &[(u32, u32)]) -> Vec<Splice> {
     let mut splices = Vec::new();
     for (from, to) in moves {
-        for start in FAMILY {
+        for start in INDEXED {
             let variable = environment.get(&format!("{start}{from}"));
             for assignment in variable.iter().flat_map(|variable| &variable.assignments) {
                 let digits = assignment.at.start + start.len();
