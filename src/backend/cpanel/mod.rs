@@ -3,7 +3,12 @@
 //!
 //! Follows docs.cpanel.net, "Add a New IP Address", and the guides of hosters; from documentation, no cPanel host was
 //! available. Leaves out `/etc/reservedips`, which is only looked at, and IPv6, which WHM keeps elsewhere. The primary
-//! address belongs to the system below (see `detect`).
+//! address belongs to the system below (see `detect`). What the service is called under systemd is from memory.
+
+mod api;
+mod below;
+
+pub use api::by_api;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -44,8 +49,8 @@ impl Backend for Cpanel {
         if service.is_none() && first_present(root, &signs)?.is_none() {
             return Ok(Stance::NotInCharge(format!("{program} is there, but none of {}", signs.join(", "))));
         }
-        let restart = restart(root)?.argv.join(" ");
-        let mut warnings = Vec::new();
+        let restart = restart(root)?.map_or("ip addr add".to_owned(), |command| command.argv.join(" "));
+        let mut warnings = unknown_lines(&read(root, &IPS.into())?);
         if is_disabled(root)? {
             warnings.push(format!("{DISABLED} switches the service off that brings {IPS} up"));
         }
@@ -68,6 +73,12 @@ impl Backend for Cpanel {
         let text = read(root, &path)?;
         let device = device(root)?;
         let off = is_disabled(root)?.then(|| format!("{DISABLED} switches the service off"));
+        let (free, reserved) = (pooled(&read(root, &POOL.into())?), reserved(root)?);
+        let form = |ip: Ipv4Addr| match (free.contains(&ip), reserved.contains(&ip)) {
+            (true, _) => format!("line of {IPS} and of {POOL}"),
+            (_, true) => format!("line of {IPS}, reserved in {RESERVED}"),
+            _ => format!("line of {IPS}"),
+        };
         let mut seen = BTreeSet::new();
         let entry = |(number, address): (usize, Ipv4Net)| {
             let again = (!seen.insert(address.addr())).then(|| "the same address stands further up".to_owned());
@@ -77,7 +88,7 @@ impl Backend for Cpanel {
                 label: None,
                 path: path.clone(),
                 line: number,
-                form: format!("line of {IPS}"),
+                form: form(address.addr()),
                 role: Role::Additional,
                 problem: again.or_else(|| off.clone()),
             }
@@ -87,10 +98,13 @@ impl Backend for Cpanel {
 
     fn add(&self, root: &Root, want: &[Alias], _now: &Situation) -> Result<Plan> {
         if is_disabled(root)? {
-            let hint = format!("delete that file first, or name the system below with --backend; {}", below(root)?);
+            let hint =
+                format!("delete that file first, or name the system below with --backend; {}", below::names(root)?);
             let reason = format!("{DISABLED} switches the service off that would bring the address up");
             return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&DISABLED.into(), 0).into());
         }
+        below::only_once(root, want)?;
+        no_main_address(root, want)?;
         let device = device(root)?;
         let wanted = want.iter().map(|alias| acceptable(root, alias, &device)).collect::<Result<Vec<_>>>()?;
         let (ips, pool) = (root.resolve(&IPS.into())?, root.resolve(&POOL.into())?);
@@ -99,7 +113,9 @@ impl Backend for Cpanel {
         let new = wanted.iter().map(Ipv4Net::addr).filter(|ip| !free.contains(ip));
         let changes =
             [appended(root, &ips, lines.collect())?, appended(root, &pool, new.map(|ip| ip.to_string()).collect())?];
-        let apply = Apply { before: Vec::new(), after: vec![Step::reread(restart(root)?)] };
+        let directly = || want.iter().cloned().map(|alias| Step::new(Action::Add(alias))).collect();
+        let after = restart(root)?.map_or_else(directly, |command| vec![Step::reread(command)]);
+        let apply = Apply { before: Vec::new(), after };
         let mut notes =
             vec![format!("WHM makes {POOL} anew now and then, from what it knows as assigned and reserved")];
         let reserved = reserved(root)?;
@@ -138,6 +154,7 @@ impl Backend for Cpanel {
             changes: changes.into_iter().flatten().collect(),
             auto: apply.clone(),
             restart: Ok(apply),
+            notes: unknown_lines(&read(root, &ips)?),
             ..Plan::nothing()
         })
     }
@@ -175,23 +192,42 @@ fn service(root: &Root) -> Result<Option<&'static str>> {
     }
 }
 
-fn restart(root: &Root) -> Result<Command> {
-    Ok(match service(root)? {
-        Some(SCRIPT) => Command::new([SCRIPT, "restart"]),
+/// The restart of the service, whichever way it has here; nothing where there is none.
+fn restart(root: &Root) -> Result<Option<Command>> {
+    Ok(service(root)?.map(|service| match service {
+        SCRIPT => Command::new([SCRIPT, "restart"]),
         _ => Command::new(["systemctl", "restart", "ipaliases"]),
-    })
+    }))
 }
 
-/// The device of `ETHDEV` in `/etc/wwwacct.conf`, without the `:0` that it may have.
-fn named_device(root: &Root) -> Result<Option<IfName>> {
+/// A value of `/etc/wwwacct.conf` and its line.
+fn setting(root: &Root, key: &str) -> Result<Option<(usize, String)>> {
     let text = read(root, &SETUP.into())?;
-    let named = text.lines().find_map(|line| {
-        let line = String::from_utf8_lossy(line.content).into_owned();
-        let mut words = line.split_whitespace();
-        let device = words.next().filter(|key| *key == "ETHDEV").and_then(|_| words.next())?;
-        device.split(':').next().map(str::to_owned)
+    let found = text.lines().find_map(|line| {
+        let content = String::from_utf8_lossy(line.content).into_owned();
+        let mut words = content.split_whitespace();
+        let value = words.next().filter(|word| *word == key).and_then(|_| words.next())?;
+        Some((line.number, value.to_owned()))
     });
-    Ok(named.and_then(|name| IfName::new(&name).ok()))
+    Ok(found)
+}
+
+/// The device of `ETHDEV`, without the `:0` that it may have.
+fn named_device(root: &Root) -> Result<Option<IfName>> {
+    let named = setting(root, "ETHDEV")?;
+    Ok(named.and_then(|(_, name)| IfName::new(name.split(':').next().unwrap_or_default()).ok()))
+}
+
+/// Refuses the main address of the panel: `ADDR` (from memory).
+fn no_main_address(root: &Root, want: &[Alias]) -> Result<()> {
+    let Some((line, main)) = setting(root, "ADDR")? else { return Ok(()) };
+    match main.parse::<IpAddr>() {
+        Ok(ip) if want.iter().any(|alias| alias.address.addr() == ip) => {
+            let reason = format!("{ip} is the main address of the panel");
+            Err(Refusal::new(Kind::Unacceptable, reason, "it needs no adding").at(&SETUP.into(), line).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The device that the aliases come up on: `ETHDEV`, or the primary interface.
@@ -202,34 +238,11 @@ fn device(root: &Root) -> Result<String> {
     if let Some(primary) = host::default_route_interface(root)? {
         return Ok(primary);
     }
-    let claims = claims_below(root)?;
+    let claims = below::claims(root)?;
     let found = claims.into_iter().find_map(|(_, claim)| claim.interface);
     let hint = format!("name it in {SETUP}, for example: ETHDEV eth0");
     let refusal = Refusal::new(Kind::Unsupported, "the interface of the aliases cannot be told", hint);
     found.map(|name| name.to_string()).ok_or_else(|| refusal.at(&SETUP.into(), 0).into())
-}
-
-/// The claims of the systems below the panel, the strongest first.
-fn claims_below(root: &Root) -> Result<Vec<(&'static str, Claim)>> {
-    let mut claims = Vec::new();
-    for backend in super::ALL.iter().filter(|backend| backend.name() != Cpanel.name()) {
-        if let Stance::InCharge(claim) = backend.detect(root)? {
-            claims.push((backend.name(), claim));
-        }
-    }
-    claims.sort_by_key(|(_, claim)| std::cmp::Reverse(claim.strength));
-    Ok(claims)
-}
-
-/// The words that lead past the panel.
-fn below(root: &Root) -> Result<String> {
-    let claims = claims_below(root)?;
-    let names: Vec<&str> = claims.iter().map(|(name, _)| *name).collect();
-    Ok(if names.is_empty() {
-        "ipalias status shows the others".to_owned()
-    } else {
-        format!("here: {}", names.join(", "))
-    })
 }
 
 /// The alias in a line of `/etc/ips`: `IP`, `IP:NETMASK` or `IP:NETMASK:BROADCAST`.
@@ -241,7 +254,14 @@ fn alias_of(line: &[u8]) -> Option<Ipv4Net> {
         None | Some("") => 32,
         Some(mask) => netmask_to_prefix(mask.parse().ok()?)?,
     };
-    Ipv4Net::new(ip, bits).ok()
+    // The broadcast address, then nothing.
+    Ipv4Net::new(ip, bits).ok().filter(|_| fields.count() <= 1)
+}
+
+/// Lines that are no alias: they stay as they are.
+fn unknown_lines(text: &Text) -> Vec<String> {
+    let unknown = text.lines().filter(|line| !line.is_blank() && alias_of(line.content).is_none());
+    unknown.map(|line| format!("{IPS}:{}: this is no alias; the line stays as it is", line.number)).collect()
 }
 
 fn aliases(text: &Text) -> impl Iterator<Item = (usize, Ipv4Net)> + '_ {
@@ -276,7 +296,7 @@ fn acceptable(root: &Root, alias: &Alias, device: &str) -> Result<Ipv4Net> {
         return refuse("cPanel does not take a label".to_owned(), hint);
     }
     if alias.interface.as_str() != device {
-        let hint = format!("name the system below with --backend; {}", below(root)?);
+        let hint = format!("name the system below with --backend; {}", below::names(root)?);
         return refuse(
             format!("cPanel puts every alias on {device} (ETHDEV in {SETUP}), not on {}", alias.interface),
             hint,
@@ -285,7 +305,7 @@ fn acceptable(root: &Root, alias: &Alias, device: &str) -> Result<Ipv4Net> {
     match alias.address {
         IpNet::V4(net) => Ok(net),
         IpNet::V6(net) => {
-            let hint = format!("add it to the system below with --backend; {}", below(root)?);
+            let hint = format!("add it to the system below with --backend; {}", below::names(root)?);
             refuse(format!("{net}: {IPS} takes IPv4 addresses only"), hint)
         }
     }
