@@ -29,7 +29,10 @@ esac
 
 no() { [[ $1 == @(no|n|false|f|0) ]]; }
 yes() { [[ $1 == @(yes|y|true|t|1) ]]; }
-is_ip() { [[ $1 =~ ^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$ ]]; }
+is_ip() {
+  local part='(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'
+  [[ $1 =~ ^$part\.$part\.$part\.$part$ ]]
+}
 mask_bits() {
   local part sum=0
   for part in ${1//./ }; do while [ "$part" -gt 0 ]; do sum=$((sum + part % 2)); part=$((part / 2)); done; done
@@ -128,6 +131,11 @@ by_manager() { # NAME
   ! no "$(value "$file" ONBOOT)" && ! no "$(value "$file" NM_CONTROLLED)" || return
   device=$(value "$file" DEVICE)
   [ -n "$device" ] || device=${1#System_}
+  # One that is no address spoils the whole file.
+  for index in "" {0..9}; do
+    address=$(value "$file" "IPADDR$index")
+    [ -z "$address" ] || is_ip "$address" || return
+  done
   for index in "" {0..300}; do
     address=$(value "$file" "IPADDR$index")
     if [ -z "$address" ]; then [ "${index:-0}" -lt 2 ] || break; continue; fi
@@ -169,3 +177,4 @@ for file in "$dir"/ifcfg-*; do
     manager) not_by_manager "$name" || by_manager "$name" ;;
   esac
 done
+exit 0

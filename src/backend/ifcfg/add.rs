@@ -9,7 +9,7 @@ use super::consumer::Readers;
 use super::entries::{INDEXED, entries, indexed, ipv6_starts, numbers};
 use super::file::{DIR, File, Sort};
 use super::files::Files;
-use super::{load, reapply, run};
+use super::{checks, load, reapply, run};
 use crate::alias::{Alias, Label, lowest_free};
 use crate::backend::{Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
@@ -29,7 +29,7 @@ pub(super) fn add(root: &Root, files: &Files, want: &[Alias], now: &Situation) -
     want.iter().for_each(|alias| by_interface.entry(alias.interface.as_str()).or_default().push(alias));
     let mut restart = Vec::new();
     for (interface, aliases) in by_interface {
-        let base = usable(files, interface)?;
+        let base = checks::usable(files, interface)?;
         let mut adding = Adding { files, base, interface, plan: &mut plan, lines4: Vec::new(), lines6: Vec::new() };
         adding.all(&aliases, now)?;
         adding.edit_base(root)?;
@@ -39,56 +39,8 @@ pub(super) fn add(root: &Root, files: &Files, want: &[Alias], now: &Situation) -
     }
     plan.restart =
         Ok(if restart.is_empty() { plan.auto.clone() } else { Apply { before: Vec::new(), after: restart } });
+    checks::none_in_the_way(root, files, want, &plan)?;
     Ok(plan)
-}
-
-/// The base file of `interface`, if that can have addresses and everything about it can be read.
-fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> {
-    let bases = files.bases_of(interface);
-    let Some(base) = bases.first().copied() else {
-        let path = RootPath::from(DIR).join(format!("ifcfg-{interface}"));
-        let hint = "configure the interface first, or name another one with -i";
-        let reason = format!("no file here configures {interface}");
-        return Err(Refusal::new(Kind::Unsupported, reason, hint).at(&path, 0).into());
-    };
-    let refuse = |kind, reason: String, hint: String| -> Result<&File> {
-        Err(Refusal::new(kind, reason, hint).at(&base.path, 0).into())
-    };
-    let readers = files.readers(base);
-    let by_manager = matches!(readers, Readers::NetworkManager | Readers::Both);
-    base.sound(by_manager)?;
-    files.aliases(base).chain(files.ranges(base)).try_for_each(|file| file.sound(by_manager))?;
-    if let Some(name) = not_an_address(base) {
-        let reason = format!("{name} is no IPv4 address");
-        return base.malformed(base.line(&name), &reason, "correct it, or take it out");
-    }
-    if let Some(master) = base.master() {
-        let reason = format!("{interface} is a port of {master}, which has the addresses");
-        return refuse(Kind::Unacceptable, reason, format!("use -i {master}"));
-    }
-    if readers == Readers::Nobody {
-        let reason = "NM_CONTROLLED keeps NetworkManager away from this file, and the network service does not start";
-        let hint = "take NM_CONTROLLED out, or enable the network service (chkconfig network on)";
-        return refuse(Kind::Unsupported, reason.to_owned(), hint.to_owned());
-    }
-    if base.denies("ONBOOT") {
-        let reason = format!("ONBOOT is no, so nothing of {interface} comes up at boot");
-        let refusal = Refusal::new(Kind::Unacceptable, reason, "say ONBOOT=yes there first");
-        return Err(refusal.at(&base.path, base.line("ONBOOT")).into());
-    }
-    let started: Vec<&&File> = bases.iter().filter(|base| !base.denies("ONBOOT")).collect();
-    if let (Readers::NetworkManager, [_, other, ..]) = (readers, started.as_slice()) {
-        let reason = format!("{} configures {interface}, too, and NetworkManager takes one of them", other.path);
-        return refuse(Kind::Ambiguous, reason, "move one of the files away, or say ONBOOT=no in it".to_owned());
-    }
-    Ok(base)
-}
-
-/// A variable for an IPv4 address that has something else.
-fn not_an_address(base: &File) -> Option<String> {
-    let names = numbers(base, "IPADDR").into_iter().map(|number| format!("IPADDR{number}"));
-    let is_odd = |name: &String| base.get(name).is_some_and(|value| value.parse::<std::net::Ipv4Addr>().is_err());
-    std::iter::once("IPADDR".to_owned()).chain(names).find(is_odd)
 }
 
 struct Adding<'a> {

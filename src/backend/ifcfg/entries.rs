@@ -65,7 +65,17 @@ fn idle(files: &Files, base: &File) -> Option<String> {
         let reason = "NM_CONTROLLED keeps NetworkManager away, and the network service does not start";
         return Some(reason.to_owned());
     }
+    if let Some(name) = not_an_address(base).filter(|_| base.by_line) {
+        return Some(format!("{name} is no IPv4 address, for which NetworkManager passes over the file"));
+    }
     base.denies("ONBOOT").then(|| "ONBOOT is no".to_owned())
+}
+
+/// A variable for an IPv4 address that has something else.
+pub(super) fn not_an_address(base: &File) -> Option<String> {
+    let names = numbers(base, "IPADDR").into_iter().map(|number| format!("IPADDR{number}"));
+    let is_odd = |name: &String| base.get(name).is_some_and(|value| value.parse::<Ipv4Addr>().is_err());
+    std::iter::once("IPADDR".to_owned()).chain(names).find(is_odd)
 }
 
 fn own(files: &Files, base: &File) -> Vec<Entry> {

@@ -5,6 +5,7 @@
 //! files, which only the last scripts read.
 
 mod add;
+mod checks;
 mod consumer;
 mod entries;
 mod file;
