@@ -72,7 +72,7 @@ by_scripts() { # NAME
         continue
       fi
       [ "$el" != 5 ] || [ -z "$index" ] || continue
-      say "$device" "${!address}" "${!prefix}" "${!mask}"
+      say "$device" $(echo ${!address}) "${!prefix}" "${!mask}"
     done
   fi
   if [ "$el" = 5 ]; then [ "$IPV6INIT" = yes ]; else ! no "$IPV6INIT"; fi &&

@@ -74,7 +74,7 @@ fn idle(files: &Files, base: &File) -> Option<String> {
 /// A variable for an IPv4 address that has something else.
 pub(super) fn not_an_address(base: &File) -> Option<String> {
     let names = numbers(base, "IPADDR").into_iter().map(|number| format!("IPADDR{number}"));
-    let is_odd = |name: &String| base.get(name).is_some_and(|value| value.parse::<Ipv4Addr>().is_err());
+    let is_odd = |name: &String| base.get(name).is_some_and(|value| indexed_ip(base, &value).is_none());
     std::iter::once("IPADDR".to_owned()).chain(names).find(is_odd)
 }
 
@@ -174,7 +174,7 @@ pub(super) fn indexed(files: &Files, file: &File) -> Vec<Indexed> {
             }
             (Some(_), Some(_)) => {}
         }
-        let Ok(ip) = value.parse::<Ipv4Addr>() else { continue };
+        let Some(ip) = indexed_ip(file, &value) else { continue };
         let names = [format!("IPADDR{suffix}"), format!("PREFIX{suffix}"), format!("NETMASK{suffix}")];
         let bits = bits(ip, file.get(&names[1]), file.get(&names[2]));
         let broken = broken(file, &names).or(bits.as_ref().err().cloned());
@@ -182,6 +182,11 @@ pub(super) fn indexed(files: &Files, file: &File) -> Vec<Indexed> {
         all.push(Indexed { suffix, address, is_reached: reached, problem: broken });
     }
     all
+}
+
+/// An address in an `IPADDRn`, where the scripts lose the blanks around it.
+fn indexed_ip(file: &File, value: &str) -> Option<Ipv4Addr> {
+    if file.by_line { value } else { value.trim() }.parse().ok()
 }
 
 /// The numbers behind `start` in names of variables that are set, `01` and the like left out, sorted.

@@ -13,7 +13,7 @@ use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::{Root, RootPath};
-use crate::syntax::shell::{Dialect, Environment, Value, Word, deletion};
+use crate::syntax::shell::{Assignment, Dialect, Environment, Value, Word, deletion};
 use crate::text::{Splice, Text};
 
 const LIST: &str = "IPV6ADDR_SECONDARIES";
@@ -123,17 +123,32 @@ fn without(files: &Files, file: &File, gone: &[&Entry]) -> Result<Vec<u8>> {
     if list.is_none() {
         names.insert(LIST.to_owned());
     }
-    // One after the other: two on a line share the blank between them.
     let mut text = Text::new(file.text.apply(list.unwrap_or_default())?);
     loop {
         let mut environment = Environment::new(Dialect::Bash);
         environment.source(&text);
-        let all = names.iter().filter_map(|name| environment.get(name)).flat_map(|variable| &variable.assignments);
-        let Some(last) = all.max_by_key(|assignment| assignment.at.start) else {
+        let variables = names.iter().filter_map(|name| environment.get(name));
+        let splices = deletions(&text, variables.flat_map(|variable| &variable.assignments).collect());
+        if splices.is_empty() {
             return text.apply(renamed(&environment, &moves));
-        };
-        text = Text::new(text.apply(vec![deletion(&text, last)])?);
+        }
+        text = Text::new(text.apply(splices)?);
     }
+}
+
+/// The splices that take assignments out, of each line only the last: two on a line share the blank between them.
+fn deletions(text: &Text, mut all: Vec<&Assignment>) -> Vec<Splice> {
+    all.sort_by_key(|assignment| std::cmp::Reverse(assignment.at.start));
+    let mut bound = text.bytes().len();
+    let mut splices = Vec::new();
+    for splice in all.into_iter().map(|assignment| deletion(text, assignment)) {
+        if splice.range.end <= bound {
+            let before = text.bytes().get(..splice.range.start).unwrap_or_default();
+            bound = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            splices.push(splice);
+        }
+    }
+    splices
 }
 
 /// The splices that give variables another number.
