@@ -20,6 +20,9 @@ use crate::error::Result;
 /// Where programs are looked for, in this order.
 const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+/// Where a program may be named with its path: init scripts, and the programs of cPanel.
+const NAMED: &[&str] = &["/etc/init.d/", "/usr/local/cpanel/bin/"];
+
 /// How much of a program's output is kept, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;
 
@@ -91,9 +94,9 @@ pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
     Ok(Outcome { success: asked.is_none() && status.is_some_and(|status| status.success()), ending, output: printed })
 }
 
-/// The program's path: below one of [`DIRECTORIES`] or exactly `/etc/init.d/NAME`, owned by root, writable by no other.
+/// The program's path: below one of [`DIRECTORIES`] or exactly `NAME` in one of [`NAMED`], owned by root, writable by no other.
 fn find(name: &str) -> Result<PathBuf> {
-    let base = name.strip_prefix("/etc/init.d/").unwrap_or(name);
+    let base = NAMED.iter().find_map(|dir| name.strip_prefix(dir)).unwrap_or(name);
     anyhow::ensure!(!base.is_empty() && !base.contains('/'), "{name} is not a program that ipalias runs");
     let places: Vec<PathBuf> = if base == name {
         DIRECTORIES.iter().map(|dir| Path::new(dir).join(name)).collect()

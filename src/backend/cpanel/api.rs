@@ -48,7 +48,10 @@ pub fn by_api(
     let own = plan.auto.before.into_iter().chain(plan.auto.after);
     after.extend(own.map(|step| Step::new(step.action)).filter(|step| step.action.alias().is_some()));
     let apply = Apply { before: Vec::new(), after };
-    Ok(Plan { auto: apply.clone(), restart: Ok(apply), notes: plan.notes, ..Plan::nothing() })
+    let mut notes = plan.notes;
+    let (verb, other) = if gone.is_empty() { ("add", "remove") } else { ("remove", "add") };
+    notes.push(format!("rollback knows only files: what this {verb} does, ipalias {other} --panel-api takes back"));
+    Ok(Plan { auto: apply.clone(), restart: Ok(apply), notes, ..Plan::nothing() })
 }
 
 fn v4(address: IpNet) -> Option<Ipv4Net> {

@@ -178,6 +178,10 @@ impl Adding<'_> {
                 "an alias does not fit the interface's name, and the network scripts pass over IPADDRn beside DHCP";
             return Err(self.refuse(reason, "rename the interface"));
         }
+        let note = "the network scripts pass over IPADDRn beside DHCP; only NetworkManager brings it up".to_owned();
+        if self.base.is_dynamic() && readers == Readers::Both && !self.plan.notes.contains(&note) {
+            self.plan.notes.push(note);
+        }
         let has_primary = indexed(self.files, self.base).iter().any(|one| one.is_reached);
         if !has_primary && !self.base.is_dynamic() {
             let reason = "the interface has no IPv4 address of its own, so this one would become its primary address";
