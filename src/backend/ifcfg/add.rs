@@ -251,6 +251,13 @@ impl Adding<'_> {
         let has_any = ["IPV6ADDR", "IPV6ADDR_SECONDARIES"].iter().any(|name| self.base.get(name).is_some());
         if !starts || !has_any && !self.base.affirms("IPV6INIT") {
             self.lines6.push("IPV6INIT=yes".to_owned());
+            if !self.base.denies("IPV6_AUTOCONF") {
+                let note = "IPV6INIT=yes turns autoconfiguration on, too, unless IPV6_AUTOCONF says no";
+                self.plan.notes.push(note.to_owned());
+            }
+        } else if self.files.readers(self.base) == Readers::Both && !self.base.affirms("IPV6INIT") {
+            let note = format!("{} lacks IPV6INIT=yes, without which NetworkManager reads no IPv6", self.base.path);
+            self.plan.notes.push(note);
         }
         if !starts {
             let idle = entries(self.files).into_iter().filter(|entry| entry.interface == self.interface);

@@ -32,7 +32,9 @@ pub(super) fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> 
     }
     if let Some(master) = base.master() {
         let reason = format!("{interface} is a port of {master}, which has the addresses");
-        return refuse(Kind::Unacceptable, reason, format!("use -i {master}"));
+        let known = files.base(&master).is_some();
+        let hint = if known { format!("use -i {master}") } else { "name what it is a port of with -i".to_owned() };
+        return refuse(Kind::Unacceptable, reason, hint);
     }
     if readers == Readers::Nobody {
         let reason = "NM_CONTROLLED keeps NetworkManager away from this file, and the network service does not start";
