@@ -115,6 +115,9 @@ pub struct Addresses {
     /// One address, range or CIDR address a line, # begins a comment; - is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files
+    #[arg(long)]
+    pub panel_api: bool,
 }
 
 /// Arguments of `add`.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::perform::{self, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
-use crate::backend::{Entry, Role, Situation, UpAddress};
+use crate::backend::{Entry, Role, Situation, UpAddress, cpanel};
 use crate::cli::Add;
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
@@ -85,10 +85,14 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         }
     }
     let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Present(&missing))?;
+    let effective = entries.iter().filter(|entry| entry.is_effective());
     let labels: BTreeMap<String, &String> =
-        entries.iter().filter_map(|entry| Some((entry.address.to_string(), entry.label.as_ref()?))).collect();
+        effective.filter_map(|entry| Some((entry.address.to_string(), entry.label.as_ref()?))).collect();
     for line in lines.iter_mut().filter(|line| line.result == "added" && line.label.is_none()) {
         line.label = labels.get(&line.address).map(ToString::to_string);
+    }
+    if arguments.addresses.panel_api {
+        plan = cpanel::by_api(detection.backend, &session.root, plan, &missing, &[], session.runs_commands())?;
     }
     // An address comes up with the label that its file gives it, also where the file had one before (a repair).
     let restart = plan.restart.iter_mut().flat_map(|apply| &mut apply.after);
@@ -99,6 +103,8 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         }
     }
     plan.notes.splice(0..0, notes);
+    // Files that WHM is going to change are as they were when our own steps begin.
+    let entries = if arguments.addresses.panel_api { old } else { entries };
     let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
     let backend = detection.backend;
     let (undoes, metadata) = Default::default();

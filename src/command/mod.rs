@@ -96,6 +96,11 @@ impl Session {
         if self.live.is_some() { self.options.apply } else { Apply::None }
     }
 
+    /// Whether steps are carried out, or a dry run shows them.
+    fn runs_commands(&self) -> bool {
+        self.options.dry_run || self.apply() != Apply::None
+    }
+
     fn snapshot(&self) -> Result<Option<Snapshot>> {
         self.live.as_ref().map(Live::snapshot).transpose()
     }

@@ -230,7 +230,11 @@ fn live_record(session: &Session, proposal: &Proposal, apply: &plan::Apply) -> L
         removed: proposal.snapshot.iter().flat_map(|snapshot| snapshot.details(&proposal.expect.gone)).collect(),
         undo: steps().rev().filter_map(|step| step.undo.as_ref().and_then(argv)).collect(),
         reread: steps().filter(|step| step.repeat_after_undo).filter_map(|step| argv(&step.action)).collect(),
-        commands: if proposal.plan.is_by_command() { steps().filter_map(both).collect() } else { Vec::new() },
+        commands: if proposal.plan.written().next().is_none() {
+            steps().filter_map(both).collect()
+        } else {
+            Vec::new()
+        },
     }
 }
 

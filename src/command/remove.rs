@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::perform::{self, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
-use crate::backend::{Backend, Entry, Role, UpAddress, may_be};
+use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
 use crate::cli::Addresses;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::digest;
@@ -21,10 +21,10 @@ use crate::ui::AddressLine;
 /// Runs the verb.
 pub(super) fn run(session: &Session, arguments: &Addresses) -> Result<Exit> {
     let wanted = wanted_addresses(arguments)?;
-    perform::carry_out(session, "remove", || propose(session, &wanted))
+    perform::carry_out(session, "remove", || propose(session, &wanted, arguments.panel_api))
 }
 
-fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
+fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Proposal> {
     let detection = session.detect()?;
     let only = session.wanted_interface()?;
     let old = detection.backend.entries(&session.root)?;
@@ -77,7 +77,11 @@ fn propose(session: &Session, wanted: &[IpNet]) -> Result<Proposal> {
     if reopened != plan && identities(&reopened)? == identities(&plan)? {
         plan = reopened;
     }
-    let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Gone(&gone))?;
+    let mut entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Gone(&gone))?;
+    if panel_api {
+        plan = cpanel::by_api(detection.backend, &session.root, plan, &[], &gone, session.runs_commands())?;
+        entries = old.clone();
+    }
     let lines = lines(wanted, &gone, &up, only.as_ref(), detection.backend);
     let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
     let gone = configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();

@@ -14,14 +14,17 @@ use crate::error::Result;
 /// Where programs are looked for, in this order.
 const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+/// Where a program may be named with its path: init scripts, and the programs of cPanel.
+const NAMED: &[&str] = &["/etc/init.d/", "/usr/local/cpanel/bin/"];
+
 /// Whether this process may change the network.
 pub fn is_administrator() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// The program's path: below one of [`DIRECTORIES`] or exactly `/etc/init.d/NAME`, owned by root, writable by no other.
+/// The program's path: below one of [`DIRECTORIES`] or exactly `NAME` in one of [`NAMED`], owned by root, writable by no other.
 pub(super) fn find(name: &str) -> Result<PathBuf> {
-    let base = name.strip_prefix("/etc/init.d/").unwrap_or(name);
+    let base = NAMED.iter().find_map(|dir| name.strip_prefix(dir)).unwrap_or(name);
     anyhow::ensure!(!base.is_empty() && !base.contains('/'), "{name} is not a program that ipalias runs");
     let places: Vec<PathBuf> = if base == name {
         DIRECTORIES.iter().map(|dir| Path::new(dir).join(name)).collect()

@@ -1,6 +1,10 @@
-# What the `ipaliases` service of cPanel brings up: one alias of /etc/ips a line, on ETHDEV of /etc/wwwacct.conf.
+# What the `ipaliases` service of cPanel brings up: one alias of /etc/ips a line, on ETHDEV of /etc/wwwacct.conf. Before it,
+# what the system below has: the table of ifcfg files, or the simple stanzas of an interfaces(5) file.
 # shells: bash dash
 root=$1
+bash "${0%/*}/ifcfg.sh" "$root"
+[ ! -e "$root/etc/network/interfaces" ] ||
+  awk '$1 == "iface" { device = $2; sub(/:.*/, "", device) } $1 == "address" { print device, $2 }' "$root/etc/network/interfaces"
 device=eth0
 while read -r key value _; do
   [ "$key" != ETHDEV ] || device=${value%%:*}

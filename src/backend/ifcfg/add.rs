@@ -1,52 +1,46 @@
-//! One more address: a file of its own where the network scripts read it, else a pair of variables.
+//! One more address: a file of its own where every reader reads it, else a pair of variables.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
 use super::consumer::Readers;
-use super::files::{DIR, File, Files, Sort};
-use super::run;
+use super::entries::{INDEXED, entries, indexed, ipv6_starts, numbers};
+use super::file::{DIR, File, Sort};
+use super::files::Files;
+use super::{checks, load, reapply, run};
 use crate::alias::{Alias, Label, lowest_free};
+use crate::backend::{Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
+use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::{Root, RootPath};
 use crate::syntax::shell::{Assignment, line_after};
-use crate::text::{Splice, Text};
+use crate::text::Splice;
+
+/// What stands before a number in names of variables of an IPv4 address, and the names of IPv6 addresses.
+const FAMILY4: &[&str] = &["IPADDR", "PREFIX", "NETMASK", "BROADCAST", "GATEWAY", "NETWORK"];
+const FAMILY6: &[&str] = &["IPV6ADDR", "IPV6INIT"];
 
 /// The plan that adds `want`.
-pub(super) fn add(root: &Root, files: &Files, want: &[Alias]) -> Result<Plan> {
+pub(super) fn add(root: &Root, files: &Files, want: &[Alias], now: &Situation) -> Result<Plan> {
     let mut plan = Plan::nothing();
     let mut by_interface: BTreeMap<&str, Vec<&Alias>> = BTreeMap::new();
     want.iter().for_each(|alias| by_interface.entry(alias.interface.as_str()).or_default().push(alias));
-    let mut after = Vec::new();
+    let mut restart = Vec::new();
     for (interface, aliases) in by_interface {
-        let base = usable(files, interface)?;
-        let mut adding = Adding { files, base, interface, plan: &mut plan, after: &mut after, lines: Vec::new() };
-        adding.all(&aliases)?;
-        let lines = std::mem::take(&mut adding.lines);
-        adding.edit_base(root, lines)?;
+        let base = checks::usable(files, interface)?;
+        let mut adding = Adding { files, base, interface, plan: &mut plan, lines4: Vec::new(), lines6: Vec::new() };
+        adding.all(&aliases, now)?;
+        adding.edit_base(root)?;
+        if files.readers(base) == Readers::NetworkManager {
+            restart.extend([load(&base.path), reapply(interface)]);
+        }
     }
-    plan.auto = Apply { before: Vec::new(), after };
-    plan.restart = Ok(plan.auto.clone());
+    plan.restart =
+        Ok(if restart.is_empty() { plan.auto.clone() } else { Apply { before: Vec::new(), after: restart } });
+    checks::none_in_the_way(root, files, want, &plan)?;
     Ok(plan)
-}
-
-/// The base file of `interface`, if that can have addresses and everything about it can be read.
-fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> {
-    let Some(base) = files.base(interface) else {
-        let path = RootPath::from(DIR).join(format!("ifcfg-{interface}"));
-        let hint = "configure the interface first, or name another one with -i";
-        let reason = format!("no file here configures {interface}");
-        return Err(Refusal::new(Kind::Unsupported, reason, hint).at(&path, 0).into());
-    };
-    base.sound()?;
-    files.others(interface, Sort::Alias).chain(files.others(interface, Sort::Range)).try_for_each(File::sound)?;
-    if let Some(master) = base.master() {
-        let reason = format!("{interface} is a port of {master}, which has the addresses");
-        return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {master}")).at(&base.path, 0).into());
-    }
-    Ok(base)
 }
 
 struct Adding<'a> {
@@ -54,14 +48,14 @@ struct Adding<'a> {
     base: &'a File,
     interface: &'a str,
     plan: &'a mut Plan,
-    after: &'a mut Vec<Step>,
     /// New lines for the base file.
-    lines: Vec<String>,
+    lines4: Vec<String>,
+    lines6: Vec<String>,
 }
 
 impl Adding<'_> {
-    fn all(&mut self, aliases: &[&Alias]) -> Result<()> {
-        let (numbers, indexes) = (taken_numbers(self.files, self.interface), taken_indexes(self.base));
+    fn all(&mut self, aliases: &[&Alias], now: &Situation) -> Result<()> {
+        let (numbers, indexes) = (self.taken_numbers(now), taken_indexes(self.base));
         let (mut numbers, mut indexes) = (lowest_free(&numbers, 0), lowest_free(&indexes, 1));
         for alias in aliases {
             match alias.address {
@@ -72,19 +66,30 @@ impl Adding<'_> {
                 IpNet::V4(net) => match self.file_label(alias, &mut numbers)? {
                     Some(label) => self.alias_file(alias, net, &label),
                     None => {
-                        self.variables(net, indexes.next().unwrap_or(255))?;
+                        self.variables(net, indexes.next().unwrap_or(u32::MAX))?;
                         self.directly(alias);
                     }
                 },
             }
         }
+        self.reached()?;
         self.ipv6(aliases)
     }
 
-    /// The address goes up directly, and NetworkManager is told.
+    /// The address goes up directly, and NetworkManager is told where it runs.
     fn directly(&mut self, alias: &Alias) {
         self.load();
-        self.after.push(Step::new(Action::Add(alias.clone())));
+        self.plan.auto.after.push(Step::new(Action::Add(alias.clone())));
+    }
+
+    fn load(&mut self) {
+        let readers = self.files.readers(self.base);
+        let step = load(&self.base.path);
+        let listens =
+            readers == Readers::NetworkManager || readers == Readers::Both && self.files.consumer.manager_runs;
+        if listens && !self.plan.auto.after.contains(&step) {
+            self.plan.auto.after.push(step);
+        }
     }
 
     /// The label of a file of its own; nothing where that would not be read, or not fit.
@@ -100,8 +105,12 @@ impl Adding<'_> {
                 let hint = format!("write --label {}:NAME, with letters, digits and underscores", self.interface);
                 return Err(self.refuse("the label does not fit an alias file", &hint));
             }
-            if self.files.files.iter().any(|file| file.name == label.as_str()) {
+            if self.files.names.contains(label.as_str()) {
                 return Err(self.refuse(&format!("ifcfg-{label} is there already"), "choose another label"));
+            }
+            if let Some(file) = self.files.files.iter().find(|file| file.device == label.as_str()) {
+                let reason = format!("{} has DEVICE={label} already", file.path);
+                return Err(self.refuse(&reason, "choose another label"));
             }
             if readers != Readers::Scripts && !same_name {
                 let reason = format!("NetworkManager would not see ifcfg-{label} beside ifcfg-{}", self.base.name);
@@ -114,6 +123,27 @@ impl Adding<'_> {
         }
         let number = numbers.next().unwrap_or_default();
         Ok(Label::new(&format!("{}:{number}", self.interface)).ok())
+    }
+
+    /// Numbers of alias files, by their names and by what they say, of ranges, and of labels that are up.
+    fn taken_numbers(&self, now: &Situation) -> BTreeSet<u32> {
+        let interface = self.interface;
+        let number =
+            move |label: &str| label.strip_prefix(interface)?.strip_prefix(':').and_then(|number| number.parse().ok());
+        let named = self.files.names.iter().filter_map(|name| number(name));
+        let aliases = self.files.files.iter().filter(|file| file.sort == Sort::Alias);
+        let said = aliases.filter_map(|file| number(&file.device));
+        let up = now.up.iter().filter_map(|up| number(up.label.as_deref()?));
+        let mut taken: BTreeSet<u32> = named.chain(said).chain(up).collect();
+        for range in self.files.ranges(self.base) {
+            let number = |name: &str| range.get(name).and_then(|number| number.parse::<u32>().ok());
+            let ip = |name: &str| range.get(name).and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok()).map(u32::from);
+            if let (Some(start), Some(end)) = (ip("IPADDR_START"), ip("IPADDR_END")) {
+                let first = number("CLONENUM_START").unwrap_or(0);
+                taken.extend(first..=first.saturating_add(end.saturating_sub(start).min(255)));
+            }
+        }
+        taken
     }
 
     fn alias_file(&mut self, alias: &Alias, net: Ipv4Net, label: &Label) {
@@ -131,15 +161,15 @@ impl Adding<'_> {
         });
         if self.files.readers(self.base) == Readers::NetworkManager {
             self.load();
-            self.after.push(Step::new(Action::Add(Alias { label: Some(label.clone()), ..alias.clone() })));
+            self.plan.auto.after.push(Step::new(Action::Add(Alias { label: Some(label.clone()), ..alias.clone() })));
         } else {
-            self.after.push(Step::with_undo(run(["ifup", label.as_str()]), run(["ifdown", label.as_str()])));
+            self.plan.auto.after.push(Step::with_undo(run(["ifup", label.as_str()]), run(["ifdown", label.as_str()])));
         }
     }
 
     fn variables(&mut self, net: Ipv4Net, index: u32) -> Result<()> {
         let readers = self.files.readers(self.base);
-        if self.files.consumer.release.first_needed().is_none() {
+        if self.files.consumer.first_needed().is_none() {
             let reason = "an alias does not fit the interface's name, and this release knows no IPADDRn";
             return Err(self.refuse(reason, "rename the interface, or run ip addr add from rc.local"));
         }
@@ -148,71 +178,120 @@ impl Adding<'_> {
                 "an alias does not fit the interface's name, and the network scripts pass over IPADDRn beside DHCP";
             return Err(self.refuse(reason, "rename the interface"));
         }
-        self.lines.push(format!("IPADDR{index}={}", net.addr()));
-        self.lines.push(format!("PREFIX{index}={}", net.prefix_len()));
+        let note = "the network scripts pass over IPADDRn beside DHCP; only NetworkManager brings it up".to_owned();
+        if self.base.is_dynamic() && readers == Readers::Both && !self.plan.notes.contains(&note) {
+            self.plan.notes.push(note);
+        }
+        let has_primary = indexed(self.files, self.base).iter().any(|one| one.is_reached);
+        if !has_primary && !self.base.is_dynamic() {
+            let reason = "the interface has no IPv4 address of its own, so this one would become its primary address";
+            return Err(self.refuse(reason, "give the interface an IPADDR first"));
+        }
+        if index > self.files.consumer.most_index() {
+            return Err(self.refuse("every index of IPADDRn is taken", "remove some addresses first"));
+        }
+        self.lines4.push(format!("IPADDR{index}={}", net.addr()));
+        self.lines4.push(format!("PREFIX{index}={}", net.prefix_len()));
         Ok(())
     }
 
-    /// Makes NetworkManager read the file, which disturbs nothing.
-    fn load(&mut self) {
-        if self.files.readers(self.base) == Readers::Scripts {
-            return;
+    /// Addresses behind a gap that the new indexes close come up, too. A gap that is taken by something else than an
+    /// address cannot be closed.
+    fn reached(&mut self) -> Result<()> {
+        let (files, base) = (self.files, self.base);
+        let Some(needed) = files.consumer.first_needed().filter(|_| !self.lines4.is_empty()) else { return Ok(()) };
+        let number = |line: &String| line.strip_prefix("IPADDR")?.split('=').next()?.parse::<u32>().ok();
+        let new: BTreeSet<u32> = self.lines4.iter().filter_map(number).collect();
+        let has_value = |number: &u32| base.get(&format!("IPADDR{number}")).is_some();
+        let set: BTreeSet<u32> = numbers(base, "IPADDR").into_iter().filter(has_value).chain(new.clone()).collect();
+        let gap = (needed..).find(|number| !set.contains(number)).unwrap_or(u32::MAX);
+        if new.last().is_some_and(|last| *last > gap) {
+            let names = INDEXED.iter().map(|start| format!("{start}{gap}"));
+            let name = names.into_iter().find(|name| base.sets(name)).unwrap_or_default();
+            let reason = format!("{name} stands there without an address in IPADDR{gap}, which ends the search");
+            return base.malformed(base.line(&name), &reason, "take it out first");
         }
-        let path = self.base.path.to_string();
-        let step = Step::reread(Command::new(["nmcli", "connection", "load", path.as_str()]));
-        if self.files.readers(self.base) == Readers::NetworkManager && !self.after.contains(&step) {
-            self.after.push(step);
+        let behind = indexed(files, base).into_iter().filter(|one| !one.is_reached);
+        for one in behind.filter(|one| one.suffix.parse::<u32>().is_ok_and(|number| number < gap)) {
+            let (suffix, ip, place) = (&one.suffix, one.address.addr(), &base.path);
+            let elsewhere = |entry: &Entry| entry.is_effective() && entry.address.addr() == ip;
+            if let Some(other) = entries(files).into_iter().find(elsewhere) {
+                let name = format!("IPADDR{suffix}");
+                let reason = format!("{name}={ip} would come up, too, and stands in {} already", other.path);
+                return base.malformed(base.line(&name), &reason, "take it out of one of the files first");
+            }
+            self.plan.wakes.push(ip);
+            self.plan.notes.push(format!(
+                "IPADDR{suffix}={ip} of {place} had no effect, since an index before it was missing; it will come up, too"
+            ));
         }
+        Ok(())
     }
 
     fn ipv6(&mut self, aliases: &[&Alias]) -> Result<()> {
-        let mut words: Vec<String> = aliases
-            .iter()
-            .filter(|alias| alias.address.addr().is_ipv6())
-            .map(|alias| alias.address.to_string())
-            .collect();
+        let new = || aliases.iter().filter(|alias| alias.address.addr().is_ipv6());
+        let mut words: Vec<String> = new().map(|alias| alias.address.to_string()).collect();
         if words.is_empty() {
             return Ok(());
         }
-        if self.base.says("IPV6INIT", &["no", "n", "false", "f", "0"]) {
-            let hint = "set IPV6INIT=yes there first";
-            return Err(self.refuse("IPV6INIT is no, so the interface has no IPv6", hint));
+        let starts = ipv6_starts(self.files, self.base);
+        for (name, off) in
+            [("IPV6INIT", self.base.denies("IPV6INIT")), ("IPV6_DISABLED", self.base.affirms("IPV6_DISABLED"))]
+        {
+            if off && !starts {
+                let hint = format!("set {name}={} there first", if name == "IPV6INIT" { "yes" } else { "no" });
+                return Err(self.refuse(&format!("{name} switches IPv6 off on the interface"), &hint));
+            }
         }
-        if aliases.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
+        if new().any(|alias| !alias.preferred) {
             let note =
                 "ifcfg files cannot say that an IPv6 address is not to be a source; it may become one at the next boot";
             self.plan.notes.push(note.to_owned());
         }
-        if self.base.get("IPV6ADDR").is_none() {
-            if self.base.get("IPV6INIT").is_none() {
-                self.lines.push("IPV6INIT=yes".to_owned());
+        let has_any = ["IPV6ADDR", "IPV6ADDR_SECONDARIES"].iter().any(|name| self.base.get(name).is_some());
+        if !starts || !has_any && !self.base.affirms("IPV6INIT") {
+            self.lines6.push("IPV6INIT=yes".to_owned());
+            if !self.base.denies("IPV6_AUTOCONF") {
+                let note = "IPV6INIT=yes turns autoconfiguration on, too, unless IPV6_AUTOCONF says no";
+                self.plan.notes.push(note.to_owned());
             }
-            self.lines.push(format!("IPV6ADDR={}", words.remove(0)));
+        } else if self.files.readers(self.base) == Readers::Both && !self.base.affirms("IPV6INIT") {
+            let note = format!("{} lacks IPV6INIT=yes, without which NetworkManager reads no IPv6", self.base.path);
+            self.plan.notes.push(note);
+        }
+        if !starts {
+            let idle = entries(self.files).into_iter().filter(|entry| entry.interface == self.interface);
+            let idle: Vec<IpAddr> = idle.map(|entry| entry.address.addr()).filter(IpAddr::is_ipv6).collect();
+            if !idle.is_empty() {
+                let note = format!("IPV6INIT=yes brings the other IPv6 addresses of {} up, too", self.base.path);
+                self.plan.notes.push(note);
+            }
+            self.plan.wakes.extend(idle);
+        }
+        if self.files.global("NETWORKING_IPV6").is_some_and(|value| value.eq_ignore_ascii_case("no")) {
+            self.plan.notes.push("NETWORKING_IPV6 is no in /etc/sysconfig/network, which may keep IPv6 off".to_owned());
+        }
+        if !has_any {
+            self.lines6.push(format!("IPV6ADDR={}", words.remove(0)));
         }
         // Where the list is there it is extended by `edit_base`.
         if !words.is_empty() {
-            self.lines.push(format!("IPV6ADDR_SECONDARIES=\"{}\"", words.join(" ")));
+            self.lines6.push(format!("IPV6ADDR_SECONDARIES=\"{}\"", words.join(" ")));
         }
         Ok(())
     }
 
-    fn edit_base(&mut self, root: &Root, mut lines: Vec<String>) -> Result<()> {
-        let text = &self.base.text;
+    fn edit_base(&mut self, root: &Root) -> Result<()> {
         let mut splices = Vec::new();
         let list = self.base.assignments("IPV6ADDR_SECONDARIES").last();
-        let new = lines.iter().position(|line| line.starts_with("IPV6ADDR_SECONDARIES="));
+        let new = self.lines6.iter().position(|line| line.starts_with("IPV6ADDR_SECONDARIES="));
         if let (Some(list), Some(new)) = (list, new) {
-            let line = lines.remove(new);
-            let words = line.split('"').nth(1).unwrap_or_default();
-            splices.extend(extended(list, words));
+            let line = self.lines6.remove(new);
+            splices.extend(extended(list, line.split('"').nth(1).unwrap_or_default()));
         }
-        for (start, family) in [("IPADDR", FAMILY4), ("IPV6", FAMILY6), ("PREFIX", FAMILY4)] {
-            let (own, rest): (Vec<String>, Vec<String>) = lines
-                .into_iter()
-                .partition(|line| line.starts_with(start) || start == "IPADDR" && line.starts_with("PREFIX"));
-            lines = rest;
-            if !own.is_empty() {
-                splices.push(self.inserted(text, &own, family));
+        for (lines, family) in [(&self.lines4, FAMILY4), (&self.lines6, FAMILY6)] {
+            if !lines.is_empty() {
+                splices.push(self.inserted(lines, family));
             }
         }
         if splices.is_empty() {
@@ -221,7 +300,7 @@ impl Adding<'_> {
         self.plan.changes.push(Change {
             path: self.base.path.clone(),
             before: root.read(&self.base.path)?,
-            after: Some(text.apply(splices)?),
+            after: Some(self.base.text.apply(splices)?),
             mode: 0o644,
             backup: Backup::Beside,
         });
@@ -229,7 +308,8 @@ impl Adding<'_> {
     }
 
     /// The lines behind the last variable of their family, or at the end.
-    fn inserted(&self, text: &Text, lines: &[String], family: &[&str]) -> Splice {
+    fn inserted(&self, lines: &[String], family: &[&str]) -> Splice {
+        let text = &self.base.text;
         let belongs = |name: &&str| {
             family
                 .iter()
@@ -252,9 +332,6 @@ impl Adding<'_> {
     }
 }
 
-const FAMILY4: &[&str] = &["IPADDR", "PREFIX", "NETMASK", "BROADCAST", "GATEWAY", "NETWORK"];
-const FAMILY6: &[&str] = &["IPV6ADDR", "IPV6INIT"];
-
 /// More words in a list: inside its quotes, or with quotes of their own.
 fn extended(list: &Assignment, words: &str) -> Vec<Splice> {
     let empty = list.value_at.len() == usize::from(list.quote.is_some()) * 2;
@@ -268,23 +345,6 @@ fn extended(list: &Assignment, words: &str) -> Vec<Splice> {
     }
 }
 
-/// Numbers of alias files and of ranges.
-fn taken_numbers(files: &Files, interface: &str) -> BTreeSet<u32> {
-    let mut taken: BTreeSet<u32> =
-        files.others(interface, Sort::Alias).filter_map(|file| file.name.split_once(':')?.1.parse().ok()).collect();
-    for range in files.others(interface, Sort::Range) {
-        let number = |name: &str| range.get(name).and_then(|number| number.parse::<u32>().ok());
-        let ip = |name: &str| range.get(name).and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok()).map(u32::from);
-        if let (Some(start), Some(end)) = (ip("IPADDR_START"), ip("IPADDR_END")) {
-            let first = number("CLONENUM_START").unwrap_or(0);
-            taken.extend(first..=first.saturating_add(end.saturating_sub(start).min(255)));
-        }
-    }
-    taken
-}
-
 fn taken_indexes(base: &File) -> BTreeSet<u32> {
-    let starts = ["IPADDR", "PREFIX", "NETMASK"];
-    let index = |name: &str| starts.iter().find_map(|start| name.strip_prefix(start)?.parse().ok());
-    base.environment.names().filter_map(index).collect()
+    INDEXED.iter().flat_map(|start| numbers(base, start)).collect()
 }

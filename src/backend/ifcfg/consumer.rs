@@ -13,6 +13,8 @@ pub(super) enum Readers {
     NetworkManager,
     /// Both; a file has to suit either.
     Both,
+    /// Nobody: the file keeps away the only one that starts.
+    Nobody,
 }
 
 /// What the release of a root says about its rules.
@@ -25,41 +27,61 @@ pub(super) struct Release {
 /// The readers, whether something says that they start, and the evidence.
 pub(super) struct Consumer {
     pub(super) readers: Readers,
-    pub(super) release: Release,
+    release: Release,
     pub(super) is_enabled: bool,
+    /// Whether NetworkManager runs now.
+    pub(super) manager_runs: bool,
     pub(super) evidence: String,
 }
 
+impl Consumer {
+    /// The first index of `IPADDRn` whose absence ends the search; nothing where there are no indexes (EL 5).
+    pub(super) fn first_needed(&self) -> Option<u32> {
+        match self.release.el {
+            _ if self.readers == Readers::NetworkManager => Some(2),
+            Some(..=5) => None,
+            Some(6) => Some(3),
+            _ => Some(2),
+        }
+    }
+
+    /// The last index that is looked at.
+    pub(super) fn most_index(&self) -> u32 {
+        if self.readers == Readers::NetworkManager { u32::MAX } else { 255 }
+    }
+}
+
 impl Release {
-    pub(super) fn of(root: &Root) -> Result<Release> {
+    fn of(root: &Root) -> Result<Release> {
         for path in ["/etc/redhat-release", "/etc/system-release", "/etc/centos-release", "/etc/fedora-release"] {
             if !root.is_file(&path.into())? {
                 continue;
             }
             let text = String::from_utf8_lossy(&root.read(&path.into())?.unwrap_or_default()).into_owned();
-            let number = text.split("release ").nth(1).and_then(number);
-            if number.is_some() {
-                return Ok(Release {
-                    el: number.map(|number| if text.contains("Fedora") { of_fedora(number) } else { number }),
-                });
+            if let Some(number) = text.split("release ").nth(1).and_then(number) {
+                return Ok(Release { el: generation(&text, number) });
             }
         }
         let os = host::os_release(root)?;
-        let number = number(&os.version_id);
         let family = ["rhel", "centos", "fedora", "almalinux", "rocky", "ol", "amzn", "cloudlinux", "virtuozzo"];
         let known = family.iter().any(|id| host::is_like(&os, id));
-        Ok(Release {
-            el: number.filter(|_| known).map(|number| if os.id == "fedora" { of_fedora(number) } else { number }),
-        })
+        let number = number(&os.version_id).filter(|_| known);
+        Ok(Release { el: number.and_then(|number| generation(&os.id, number)) })
     }
+}
 
-    /// The first index of `IPADDRn` whose absence ends the search; nothing where there are no indexes.
-    pub(super) fn first_needed(self) -> Option<u32> {
-        match self.el {
-            Some(..=5) => None,
-            Some(6) => Some(3),
-            _ => Some(2),
-        }
+/// The Enterprise Linux generation of a release, by the name of its maker.
+fn generation(maker: &str, number: u32) -> Option<u32> {
+    match number {
+        _ if maker.to_ascii_lowercase().starts_with("fedora") => Some(of_fedora(number)),
+        // Amazon Linux (from memory): 2011.09 to 2018.03, 2, and 2023 with networkd.
+        2011..=2018 => Some(6),
+        2 if maker.starts_with("Amazon") || maker == "amzn" => Some(7),
+        2019.. => Some(10),
+        // Other makers count anew.
+        0..=2 => None,
+        3 | 4 => Some(5),
+        _ => Some(number),
     }
 }
 
@@ -116,7 +138,8 @@ pub(super) fn consumer(root: &Root) -> Result<Result<Consumer, String>> {
         },
     };
     let is_enabled = scripts_on || can_manage && manager_on;
-    Ok(Ok(Consumer { readers, release, is_enabled, evidence: evidence.to_owned() }))
+    let manager_runs = root.kind(&"/run/NetworkManager/devices".into())? == NodeKind::Directory;
+    Ok(Ok(Consumer { readers, release, is_enabled, manager_runs, evidence: evidence.to_owned() }))
 }
 
 fn scripts_enabled(root: &Root) -> Result<bool> {

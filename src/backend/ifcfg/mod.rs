@@ -1,22 +1,28 @@
 //! ifcfg files of Red Hat, CentOS and Fedora: an alias file `ifcfg-IF:N`, or `IPADDRn` in the interface's own.
 //!
 //! Follows sysconfig.txt of initscripts (the scripts of EL 5, 6, 7 and of their last version were run unmodified) and
-//! NetworkManager's ifcfg-rh plugin (from its source). Leaves out routes, rules and keyfiles.
+//! NetworkManager's ifcfg-rh plugin (from its source). Leaves out routes, rules, keyfiles, and IPv6 addresses in alias
+//! files, which only the last scripts read.
 
 mod add;
+mod checks;
 mod consumer;
+mod entries;
+mod file;
 mod files;
+mod primary;
 mod remove;
+mod warnings;
 
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
-use crate::host;
-use crate::plan::{Action, Command, Plan};
-use crate::root::Root;
+use crate::plan::{Action, Command, Disturbs, Plan, Step};
+use crate::root::{Root, RootPath};
 
 use consumer::{Readers, consumer};
-use files::{DIR, File, Files};
+use file::DIR;
+use files::Files;
 
 /// ifcfg files below `/etc/sysconfig/network-scripts`.
 #[derive(Debug, Clone, Copy)]
@@ -46,28 +52,30 @@ impl Backend for Ifcfg {
         let (strength, evidence) =
             (if found.is_enabled { Strength::Enabled } else { Strength::Configured }, found.evidence.clone());
         let files = Files::read(root, found)?;
-        let primary = primary(root, &files)?;
-        let auto = match files.consumer.readers {
-            Readers::NetworkManager => "nmcli connection load FILE",
-            _ => "ifup IF:N",
+        if files.bases().all(|base| base.device == "lo") {
+            return Ok(Stance::NotInCharge(format!("{DIR}: none of the files configures an interface")));
+        }
+        let (auto, restart) = match files.consumer.readers {
+            Readers::NetworkManager => ("nmcli connection load FILE", "nmcli device reapply IF"),
+            _ => ("ifup IF:N", "ifup IF:N"),
         };
         Ok(Stance::InCharge(Claim {
             strength,
-            interface: primary.and_then(|name| IfName::new(&name).ok()),
+            interface: primary::primary(root, &files)?.and_then(|name| IfName::new(&name).ok()),
             evidence: vec![evidence],
             files: files.bases().map(|base| base.path.clone()).collect(),
             auto: auto.to_owned(),
-            restart: Ok(auto.to_owned()),
-            warnings: files.warnings(),
+            restart: Ok(restart.to_owned()),
+            warnings: warnings::warnings(&files),
         }))
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        Ok(read(root)?.entries())
+        Ok(entries::entries(&read(root)?))
     }
 
-    fn add(&self, root: &Root, want: &[Alias], _now: &Situation) -> Result<Plan> {
-        add::add(root, &read(root)?, want)
+    fn add(&self, root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
+        add::add(root, &read(root)?, want, now)
     }
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
@@ -81,26 +89,17 @@ fn read(root: &Root) -> Result<Files> {
     Files::read(root, found)
 }
 
-/// The interface of the default route: the running one, `GATEWAYDEV`, one with a gateway, the only one that starts, or the
-/// one with DHCP; a port stands for what it is a port of.
-fn primary(root: &Root, files: &Files) -> Result<Option<String>> {
-    if let Some(name) = host::default_route_interface(root)? {
-        return Ok(Some(name));
-    }
-    if let Some(name) = &files.gateway_device {
-        return Ok(Some(name.clone()));
-    }
-    let free = || files.bases().filter(|base| base.master().is_none());
-    let starts = |base: &&File| !base.says("ONBOOT", &["no", "n", "false"]);
-    let gateway = free().find(|base| base.get("GATEWAY").is_some() || base.says("DEFROUTE", &["yes"]));
-    let only = || match free().filter(starts).collect::<Vec<_>>().as_slice() {
-        [only] => Some(*only),
-        _ => None,
-    };
-    let found = gateway.or_else(only).or_else(|| free().find(|base| base.is_dynamic()));
-    Ok(found.map(File::device))
-}
-
 fn run<const N: usize>(argv: [&str; N]) -> Action {
     Action::Run(Command::new(argv))
+}
+
+/// Makes NetworkManager read a file, which changes nothing on the interface.
+fn load(path: &RootPath) -> Step {
+    let path = path.to_string();
+    Step::reread(Command::new(["nmcli", "connection", "load", path.as_str()]))
+}
+
+/// Makes NetworkManager apply what it has read; it takes away what it does not know.
+fn reapply(device: &str) -> Step {
+    Step::reread(Command::new(["nmcli", "device", "reapply", device]).disturbing(Disturbs::Foreign))
 }

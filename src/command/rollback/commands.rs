@@ -10,8 +10,8 @@ use crate::journal::LiveRecord;
 use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
 use crate::root::Root;
 
-/// The plan: in the record, what each operation added is gone and what it removed is back; run are the recorded commands.
-pub(super) fn plan(session: &Session, backend: &dyn Backend, newest_first: &[LiveRecord]) -> Result<Plan> {
+/// The plan for a record: what each operation added is gone from it, and what it removed is back.
+pub(super) fn on_record(session: &Session, backend: &dyn Backend, newest_first: &[LiveRecord]) -> Result<Plan> {
     let mut root = session.root.clone();
     let mut whole = Plan::nothing();
     let mut path = None;
@@ -48,14 +48,37 @@ pub(super) fn plan(session: &Session, backend: &dyn Backend, newest_first: &[Liv
     };
     let (before, after) = (session.root.read(&path)?, root.read(&path)?);
     whole.changes.push(Change { path, before, after, mode: 0o644, backup: Backup::Record });
-    whole.auto = Apply { before: Vec::new(), after: steps(newest_first) };
-    whole.restart = Ok(whole.auto.clone());
     Ok(whole)
 }
 
-/// The recorded commands, each taken back by the one that it takes back.
-fn steps(newest_first: &[LiveRecord]) -> Vec<Step> {
+/// What goes and what comes when all of it is taken back.
+pub(super) fn effect(newest_first: &[LiveRecord]) -> (Vec<Alias>, Vec<Alias>) {
+    let (mut goes, mut comes): (Vec<Alias>, Vec<Alias>) = (Vec::new(), Vec::new());
+    let mut turn = |record: &[(String, IpNet, Option<String>)], to_come: bool| {
+        for alias in record.iter().filter_map(LiveRecord::alias) {
+            let other = |known: &Alias| (&known.interface, known.address) != (&alias.interface, alias.address);
+            goes.retain(other);
+            comes.retain(other);
+            if to_come { comes.push(alias) } else { goes.push(alias) }
+        }
+    };
+    for done in newest_first {
+        turn(&done.added, false);
+        turn(&done.removed, true);
+    }
+    (goes, comes)
+}
+
+/// The recorded commands, each taken back by the one that it takes back; then, where a panel has changed files of its own,
+/// the addresses themselves.
+pub(super) fn add_steps(plan: &mut Plan, newest_first: &[LiveRecord], goes: &[Alias], comes: &[Alias]) {
     let run = |argv: &Vec<String>| Action::Run(Command::new(argv.iter().cloned()));
     let all = newest_first.iter().flat_map(|done| done.commands.iter().rev());
-    all.map(|(done, undo)| Step::with_undo(run(undo), run(done))).collect()
+    let mut after: Vec<Step> = all.map(|(done, undo)| Step::with_undo(run(undo), run(done))).collect();
+    if !plan.is_by_command() {
+        after.extend(goes.iter().cloned().map(|alias| Step::new(Action::Delete(alias))));
+        after.extend(comes.iter().cloned().map(|alias| Step::new(Action::Add(alias))));
+    }
+    plan.auto = Apply { before: Vec::new(), after };
+    plan.restart = Ok(plan.auto.clone());
 }

@@ -37,6 +37,8 @@ struct Target {
     backend: Option<String>,
     /// What operations without files did, newest first.
     by_command: Vec<LiveRecord>,
+    /// Whether that is in a record of the running system.
+    record: bool,
     source: String,
 }
 
@@ -52,46 +54,38 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
         _ => session.detect()?.backend,
     };
     let old = backend.entries(&session.root)?;
-    let mut plan = if target.by_command.is_empty() {
-        Plan { changes: target.changes, ..Plan::nothing() }
-    } else {
-        commands::plan(session, backend, &target.by_command)?
+    let mut plan = match target.record {
+        true => commands::on_record(session, backend, &target.by_command)?,
+        false => Plan { changes: target.changes, ..Plan::nothing() },
     };
     let new = backend
         .entries(&plan.overlay(&session.root))
         .map_err(|error| error.context("the state to go back to cannot be read, so it was not restored"))?;
     keeps_primary(&old, &new, arguments.force)?;
     let snapshot = session.snapshot()?;
-    let now = situation(snapshot.as_ref());
-    let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
-    let coming: Vec<Alias> = coming.iter().filter_map(wish).collect();
-    // On the root as it will be, the backend knows the labels of what comes; on the root as it is, of what goes.
-    if target.by_command.is_empty() {
-        steps(session, backend, &mut plan, &leaving, &coming, &now)?;
-    }
-    plan.notes.insert(0, target.source);
-    let gone = leaving.iter().filter(|entry| entry.is_effective());
-    let expect = Expectation {
-        up: coming.clone(),
-        gone: gone.map(|entry| (entry.interface.clone(), entry.address.addr())).collect(),
+    let (leaving, coming) = if target.by_command.is_empty() {
+        let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
+        let coming: Vec<Alias> = coming.iter().filter_map(wish).collect();
+        // On the root as it will be, the backend knows the labels of what comes; on the root as it is, of what goes.
+        steps(session, backend, &mut plan, &leaving, &coming, &situation(snapshot.as_ref()))?;
+        (leaving.iter().filter_map(wish).collect(), coming)
+    } else {
+        let (leaving, coming) = commands::effect(&target.by_command);
+        commands::add_steps(&mut plan, &target.by_command, &leaving, &coming);
+        (leaving, coming)
     };
-    let line = |address: String, interface: &str, label: Option<String>, result| AddressLine {
-        address,
-        interface: interface.to_owned(),
-        label,
+    plan.notes.insert(0, target.source);
+    let gone = leaving.iter().map(|alias| (alias.interface.to_string(), alias.address.addr()));
+    let expect = Expectation { up: coming.clone(), gone: gone.collect() };
+    let line = |alias: &Alias, result| AddressLine {
+        address: alias.address.to_string(),
+        interface: alias.interface.to_string(),
+        label: alias.label.as_ref().map(ToString::to_string),
         result,
         note: None,
     };
-    let removed =
-        leaving.iter().map(|entry| line(entry.address.to_string(), &entry.interface, entry.label.clone(), "removed"));
-    let added = coming.iter().map(|alias| {
-        line(
-            alias.address.to_string(),
-            alias.interface.as_str(),
-            alias.label.as_ref().map(ToString::to_string),
-            "added",
-        )
-    });
+    let removed = leaving.iter().map(|alias| line(alias, "removed"));
+    let added = coming.iter().map(|alias| line(alias, "added"));
     let lines = removed.chain(added).collect();
     let (undoes, metadata) = (target.undoes, target.metadata);
     Ok(Proposal { backend, plan, entries: new, expect, lines, snapshot, undoes, metadata })
@@ -113,14 +107,16 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
         undoes: Vec::new(),
         backend: None,
         by_command: Vec::new(),
+        record: false,
         source: String::new(),
     };
     let mut seen: Vec<RootPath> = Vec::new();
     for operation in undone {
         target.undoes.push(operation.id);
         target.backend = Some(operation.backend.clone());
-        if operation.files.iter().any(|file| file.record) {
-            target.by_command.splice(0..0, operation.live.clone());
+        if let Some(done) = operation.live.as_ref().filter(|done| !done.commands.is_empty()) {
+            target.by_command.insert(0, done.clone());
+            target.record |= operation.files.iter().any(|file| file.record);
             continue;
         }
         for (index, file) in operation.files.iter().enumerate() {
@@ -195,6 +191,7 @@ fn from_backup(session: &Session, force: bool) -> Result<Target> {
                 undoes: Vec::new(),
                 backend: None,
                 by_command: Vec::new(),
+                record: false,
                 source,
             })
         }
