@@ -91,7 +91,8 @@ pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
     Ok(Outcome { success: asked.is_none() && status.is_some_and(|status| status.success()), ending, output: printed })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 
