@@ -179,16 +179,25 @@ impl File {
         (address.address.addr().is_ipv4() && sound && full.len() < 16).then_some(full)
     }
 
+    /// The suffix of the primary address: none, where there is a bare `IPADDR`; else, without DHCP, the first that brings a
+    /// subnet or a peer.
+    fn primary<'a>(&self, addresses: &'a [Address]) -> Option<&'a str> {
+        let connects = |one: &&Address| {
+            let alone = one.address.prefix_len() == host_prefix(one.address.addr());
+            !alone || self.value(&format!("REMOTE_IPADDR{}", one.suffix)).is_some()
+        };
+        let bare = addresses.iter().find(|one| one.suffix.is_empty());
+        let first = addresses.iter().filter(|_| !self.is_dynamic()).find(connects);
+        bare.or(first).map(|one| one.suffix.as_str())
+    }
+
     pub(super) fn entries(&self) -> Vec<Entry> {
         let idle = self.idle();
         let addresses = self.addresses();
-        let bare = addresses.iter().any(|one| one.suffix.is_empty());
+        let primary = self.primary(&addresses);
         let mut seen = BTreeSet::new();
         let mut entries = Vec::new();
-        for (index, one) in addresses.iter().enumerate() {
-            let alone = one.address.prefix_len() == host_prefix(one.address.addr());
-            let peer = self.value(&format!("REMOTE_IPADDR{}", one.suffix)).is_some();
-            let first = index == 0 && !bare && !self.is_dynamic() && (!alone || peer);
+        for one in &addresses {
             let twice = one.problem.is_none() && !seen.insert(one.address.addr());
             let problem = match one.problem {
                 Some(problem) => Some(problem.to_owned()),
@@ -202,7 +211,7 @@ impl File {
                 path: self.path.clone(),
                 line: one.line + 1,
                 form: format!("IPADDR{}", one.suffix),
-                role: if one.suffix.is_empty() || first { Role::Primary } else { Role::Additional },
+                role: if primary == Some(one.suffix.as_str()) { Role::Primary } else { Role::Additional },
                 problem,
             });
         }

@@ -86,9 +86,13 @@ impl Settings {
         environment.source(text);
         let refuse = |line: usize, reason: &str| {
             let hint = "put the settings into plain assignments, or edit the file by hand";
-            let reason = format!("this cannot be evaluated without running it: {reason}");
-            Refusal::new(Kind::Malformed, reason, hint).at(path, line)
+            Refusal::new(Kind::Malformed, format!("the ifup scripts read this in bash: {reason}"), hint).at(path, line)
         };
+        if let Some(line) =
+            text.lines().find(|line| text.bytes().get(line.range()).is_some_and(|all| all.contains(&b'\r')))
+        {
+            return Err(refuse(line.number, "a carriage return is a part of the value to a shell").into());
+        }
         if let Some(doubt) = environment.doubt() {
             return Err(refuse(doubt.line, &doubt.reason).into());
         }
