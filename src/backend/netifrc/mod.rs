@@ -3,8 +3,11 @@
 //! Follows netifrc's net.example and openrc-run(8), and what netifrc 0.7.14 was measured to do (see `specs`). Leaves out
 //! the modules of netifrc besides their names; Funtoo's own scripts and dhcpcd as a service are other systems.
 
+mod cut;
 mod edit;
 mod files;
+mod functions;
+mod grow;
 mod specs;
 
 use std::net::IpAddr;
@@ -30,6 +33,10 @@ impl Backend for Netifrc {
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {
+        if host::os_release(root)?.id == "funtoo" {
+            let reason = "Funtoo has network scripts of its own, which read /etc/conf.d/netif.IF";
+            return Ok(Stance::NotInCharge(reason.to_owned()));
+        }
         if root.kind(&"/etc/init.d/net.lo".into())? == NodeKind::Absent {
             return Ok(Stance::NotInCharge("there is no /etc/init.d/net.lo".to_owned()));
         }
@@ -66,7 +73,7 @@ impl Backend for Netifrc {
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
         let mut all = Vec::new();
         for service in services(root)? {
-            all.extend(Reading::of(root, &service)?.entries());
+            all.extend(Reading::of(root, &service)?.entries()?);
         }
         Ok(all)
     }
@@ -136,10 +143,12 @@ impl Reading {
         Ok(self.config.known(&self.key)?.and_then(|variable| specs(&variable.value)))
     }
 
-    fn entries(&self) -> Vec<Entry> {
+    /// Refuses what an interface is started with and only a run of the files would tell.
+    fn entries(&self) -> Result<Vec<Entry>> {
         let mut all = Vec::new();
         let idle = (!self.service.is_started()).then(|| format!("net.{} is in no runlevel", self.service.interface));
-        if let Ok(Some((_, specs))) = self.specs() {
+        let specs_of_config = if idle.is_none() { self.specs()? } else { self.specs().unwrap_or_default() };
+        if let Some((_, specs)) = specs_of_config {
             for (index, spec) in specs.iter().enumerate() {
                 self.spec_entries(index, spec, idle.as_deref(), &mut all);
             }
@@ -147,10 +156,10 @@ impl Reading {
         let fallback = format!("fallback_{}", self.service.suffix());
         let fallback = self.config.environment.get(&fallback).and_then(|variable| specs(&variable.value));
         for spec in fallback.iter().flat_map(|(_, specs)| specs) {
-            self.spec_entries(1, spec, Some("it is only set where DHCP gives nothing"), &mut all);
+            self.spec_entries(1, spec, Some("it is only set where the entry of config fails"), &mut all);
         }
-        all.extend(self.function_entries(idle.as_deref()));
-        all
+        all.extend(functions::entries(&self.config, &self.service.interface, idle.as_deref()));
+        Ok(all)
     }
 
     fn spec_entries(&self, index: usize, spec: &Spec, idle: Option<&str>, all: &mut Vec<Entry>) {
@@ -182,54 +191,31 @@ impl Reading {
         let routes = self.config.environment.get(&format!("routes_{}", self.service.suffix()));
         ip.is_ipv4()
             || routes.is_some_and(|routes| {
-                mentions_default(&routes.value, |words| words.iter().any(|word| word.contains("::") && word != "::/0"))
+                mentions_default(&routes.value, |words| words.iter().any(|word| word.contains(':') && word != "::/0"))
             })
     }
 
-    /// Addresses that functions such as `postup` add: there, and not to be edited.
-    fn function_entries(&self, idle: Option<&str>) -> Vec<Entry> {
-        let mut all = Vec::new();
-        for (path, text) in self.config.files.iter().filter(|(path, _)| path.as_bytes().starts_with(b"/etc/conf.d/")) {
-            for line in text.lines() {
-                let content = String::from_utf8_lossy(line.content).into_owned();
-                let words: Vec<&str> =
-                    content.split_whitespace().map(|word| word.trim_matches(['"', '\'', ';'])).collect();
-                let Some(address) = added_by_ip(&words) else { continue };
-                let device = words.iter().position(|word| *word == "dev").and_then(|at| words.get(at + 1));
-                let own = device.is_none_or(|device| *device == self.service.interface || device.contains('$'));
-                if own {
-                    all.push(Entry {
-                        interface: self.service.interface.clone(),
-                        address,
-                        label: None,
-                        path: path.clone(),
-                        line: line.number,
-                        form: "line of a function".to_owned(),
-                        role: Role::Additional,
-                        problem: idle.map(str::to_owned),
-                    });
+    /// Whether netifrc's ifconfig module sets the addresses: a name with `!` in front switches the other one off.
+    fn is_by_ifconfig(&self) -> bool {
+        let words = |name: &str| -> Vec<String> {
+            let text = match self.config.environment.get(name).map(|variable| &variable.value) {
+                Some(Value::Text(text)) => text.text(),
+                // `$modules` is the first element of an array.
+                Some(Value::Array(all)) => {
+                    all.iter().find(|one| one.index == 0).map(|one| one.value.text()).unwrap_or_default()
                 }
-            }
-        }
-        all
+                _ => String::new(),
+            };
+            text.split_whitespace().map(str::to_owned).collect()
+        };
+        let own = words(&format!("modules_{}", self.service.suffix()));
+        let modules = if own.is_empty() { words("modules") } else { own };
+        modules.iter().any(|word| word == "!iproute2")
     }
 
     fn line(&self, source: usize, at: usize) -> usize {
         let bytes = self.config.files.get(source).map(|(_, text)| text.bytes()).unwrap_or_default();
         bytes.get(..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1
-    }
-}
-
-/// The address of `ip [-4|-6] addr add ADDRESS ...`.
-fn added_by_ip(words: &[&str]) -> Option<ipnet::IpNet> {
-    let at = words.iter().position(|word| *word == "ip" || word.ends_with("/ip"))?;
-    let rest: Vec<&str> = words.get(at + 1..)?.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    match rest.as_slice() {
-        [object, "add" | "a" | "replace", address, ..] if "address".starts_with(object) => {
-            let net = address.parse().ok();
-            net.or_else(|| address.parse::<IpAddr>().ok().map(ipnet::IpNet::from))
-        }
-        _ => None,
     }
 }
 
