@@ -73,9 +73,12 @@ show() { # interface, specification
 
 ip() { # in functions
   while [ $# -gt 0 ]; do case $1 in -*) shift ;; *) break ;; esac; done
-  case ${1-}/${2-} in
-    a*/add | a*/a | a*/replace) shift 2; case $1 in */*) ;; *:*) set -- "$1/128" ;; *) set -- "$1/32" ;; esac; echo "$IFACE $1" ;;
-  esac
+  case ${1-}/${2-} in a*/add | a*/a | a*/replace) ;; *) return ;; esac
+  address=$3 device=$IFACE
+  shift 3
+  case $address in */*) ;; *:*) address=$address/128 ;; *) address=$address/32 ;; esac
+  while [ $# -gt 1 ]; do [ "$1" != dev ] || device=$2; shift; done
+  echo "$device $address"
 }
 
 systemd=

@@ -7,7 +7,7 @@ use super::edit::{Edits, scattered};
 use super::specs::{Spec, Style, text_at};
 use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
-use crate::syntax::shell::{Element, Traced, Value, Variable, deletion};
+use crate::syntax::shell::{Assignment, Element, Traced, Value, Variable, deletion};
 use crate::text::{Splice, Text};
 
 /// Takes the entries `gone` of this interface out of the value of `config_IF`.
@@ -36,22 +36,42 @@ pub(super) fn take_out(reading: &Reading, gone: &[&Entry], all: &mut Edits) -> R
         Value::Array(elements) => elements,
         _ => return cut_text(reading, variable, None, style, &specs, &taken, all),
     };
+    let goes = |index: usize| {
+        let mut own = specs.iter().zip(&taken).filter(|(spec, _)| spec.site.element == Some(index)).peekable();
+        own.peek().is_some() && own.all(|(_, taken)| *taken)
+    };
     for (index, element) in elements.iter().enumerate() {
-        let own = || specs.iter().zip(&taken).filter(|(spec, _)| spec.site.element == Some(index));
-        if !own().any(|(_, taken)| *taken) {
-            continue;
-        }
-        if own().any(|(_, taken)| !*taken) {
-            let (specs, taken): (Vec<Spec>, Vec<bool>) = own().map(|(spec, taken)| (spec.clone(), *taken)).unzip();
-            cut_text(reading, variable, Some(index), style, &specs, &taken, all)?;
+        let (own, own_taken): (Vec<Spec>, Vec<bool>) = specs
+            .iter()
+            .zip(&taken)
+            .filter(|(spec, _)| spec.site.element == Some(index))
+            .map(|(spec, taken)| (spec.clone(), *taken))
+            .unzip();
+        if !goes(index) {
+            cut_text(reading, variable, Some(index), style, &own, &own_taken, all)?;
             continue;
         }
         let Some(assignment) = variable.assignments.get(element.assignment) else { continue };
         let Some((_, text)) = reading.config.files.get(assignment.source) else { continue };
-        let splice = if assignment.array { element_deletion(text, element) } else { deletion(text, assignment) };
-        all.push(reading, assignment.source, splice);
+        let mates = || elements.iter().enumerate().filter(|(_, other)| other.assignment == element.assignment);
+        let whole =
+            !assignment.array || assignment.append && is_bare_array(text, assignment, mates().map(|(_, one)| one));
+        if !whole || !mates().all(|(index, _)| goes(index)) {
+            all.push(reading, assignment.source, element_deletion(text, assignment, element));
+        } else if mates().next().map(|(first, _)| first) == Some(index) {
+            all.push(reading, assignment.source, deletion(text, assignment));
+        }
     }
     Ok(())
+}
+
+/// Whether an array holds nothing but its elements: no comment would go with it.
+fn is_bare_array<'e>(text: &Text, assignment: &Assignment, elements: impl Iterator<Item = &'e Element>) -> bool {
+    let value = text.bytes().get(assignment.value_at.clone()).unwrap_or_default();
+    let comment = |(at, byte): (usize, &u8)| *byte == b'#' && at > 0;
+    let inside: Vec<Range<usize>> = elements.map(|element| element.at.clone()).collect();
+    let start = assignment.value_at.start;
+    !value.iter().enumerate().any(|hit| comment(hit) && !inside.iter().any(|at| at.contains(&(start + hit.0))))
 }
 
 /// Whether a specification is where one of the entries was found.
@@ -74,7 +94,7 @@ fn cut_text(
     let Some(text) = text_at(&variable.value, element) else { return Ok(()) };
     for index in (0..specs.len()).filter(|index| taken.get(*index) == Some(&true)) {
         let range = text_range(text, style, index, specs, taken);
-        let (source, range) = in_file(text, range).ok_or_else(|| scattered(reading))?;
+        let (source, range) = in_file(reading, text, range).ok_or_else(|| scattered(reading))?;
         all.push(reading, source, Splice::delete(range));
     }
     Ok(())
@@ -97,37 +117,53 @@ fn text_range(text: &Traced, style: Style, index: usize, specs: &[Spec], taken: 
         Style::Lines => usize::from(before.ends_with(b"\n")),
     };
     let line = bytes.get(at.clone()).unwrap_or_default();
-    // Behind the last line, blanks in front of the closing quote stay as they are.
-    let end = at.end - usize::from(line.ends_with(b"\r") && bytes.get(at.end) == Some(&b'\n'));
-    at.start - gap..end
+    // Behind the last line, blanks stay as they are: a carriage return may even stand behind the closing quote.
+    let last = bytes.get(at.end..).unwrap_or_default().trim_ascii().is_empty();
+    let kept = if last { line.len() - line.trim_ascii_end().len() } else { usize::from(line.ends_with(b"\r")) };
+    at.start - gap..at.end - kept
 }
 
-/// A part of a value as a part of one file; nothing if it comes from several places.
-fn in_file(text: &Traced, range: Range<usize>) -> Option<(usize, Range<usize>)> {
+/// A part of a value as a part of one file; nothing if it comes from several places, or from several strings.
+fn in_file(reading: &Reading, text: &Traced, range: Range<usize>) -> Option<(usize, Range<usize>)> {
     let (first, last) = (text.origin(range.start)?, text.origin(range.end.checked_sub(1)?)?);
-    let whole = first.source == last.source && last.at >= first.at;
-    whole.then(|| (first.source, first.at..last.at + 1))
+    let (_, file) = reading.config.files.get(first.source)?;
+    let mut next = first.at;
+    for origin in range.map(|index| text.origin(index)) {
+        let at = origin.filter(|origin| origin.source == first.source)?.at;
+        if file.bytes().get(next..at)?.iter().any(|byte| !b"\\\n".contains(byte)) {
+            return None;
+        }
+        next = at + 1;
+    }
+    Some((first.source, first.at..last.at + 1))
 }
 
-/// An element with the blanks and line end before it; its whole line if a comment stands before or behind it.
-fn element_deletion(text: &Text, element: &Element) -> Splice {
+/// An element with what is in front of it: its line end and indentation, or its blanks. A comment behind it goes, too.
+fn element_deletion(text: &Text, assignment: &Assignment, element: &Element) -> Splice {
     let bytes = text.bytes();
-    let before = bytes.get(..element.at.start).unwrap_or_default();
+    let inside = bytes.get(assignment.value_at.start + 1..element.at.start).unwrap_or_default();
     let rest = bytes.get(element.at.end..).unwrap_or_default();
-    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-    let behind = rest.get(..end).unwrap_or_default().trim_ascii();
-    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let alone = before.get(line..).unwrap_or_default().trim_ascii().is_empty();
-    if alone && (behind.is_empty() || behind.starts_with(b"#")) {
-        return Splice::delete(line..(element.at.end + end + 1).min(bytes.len()));
+    let front = inside.len() - inside.trim_ascii_end().len();
+    let blanks = inside.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let before = inside.get(..inside.len() - blanks).unwrap_or_default();
+    if before.ends_with(b"\n") {
+        let to_line_end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let behind = rest.get(..to_line_end).unwrap_or_default();
+        let line_end = if before.ends_with(b"\r\n") { 2 } else { 1 };
+        let above = before.get(..before.len() - line_end).unwrap_or_default();
+        let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let start = element.at.start - blanks - line_end;
+        if behind.trim_ascii().is_empty() || behind.trim_ascii_start().starts_with(b"#") {
+            return Splice::delete(start..element.at.end + behind.trim_ascii_end().len());
+        }
+        if !above.contains(&b'#') {
+            return Splice::delete(start..element.at.end);
+        }
+    } else if front > 0 && front < inside.len() {
+        return Splice::delete(element.at.start - front..element.at.end);
     }
-    let gap = before.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let above = before.get(..element.at.start - gap).unwrap_or_default();
-    let line = above.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let commented = above.get(line..).unwrap_or_default().contains(&b'#');
-    let gap = if commented || above.ends_with(b"(") { 0 } else { gap };
-    let follow = if gap == 0 { rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() } else { 0 };
-    Splice::delete(element.at.start - gap..element.at.end + follow)
+    let follow = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    Splice::delete(element.at.start..element.at.end + follow)
 }
 
 fn by_hand(entry: &Entry) -> anyhow::Error {

@@ -1,11 +1,12 @@
 //! The plans: which interface, which files, which steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reading, plan, services};
-use super::{cut, grow};
+use ipnet::IpNet;
+
+use super::{Reading, cut, entries, grow, plan, services};
 use crate::alias::{Alias, IfName};
-use crate::backend::Entry;
+use crate::backend::{Entry, Role};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Backup, Change, Plan};
 use crate::root::{Root, RootPath};
@@ -30,12 +31,26 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
         let reading = Reading::of(root, service)?;
         aliases.iter().try_for_each(|alias| acceptable(&reading, alias))?;
         grow::append(&reading, &aliases, &mut all, &mut notes)?;
-        first = first.or(Some(reading.service));
+        first = first.or(Some(reading));
     }
     let steps = want.iter().map(|alias| Action::Add(alias.clone())).collect();
     let mut plan = plan(all.changes(root)?, steps, first.as_ref());
     plan.notes = notes;
-    Ok(plan)
+    let old = entries(root)?;
+    let wanted = want.iter().map(|alias| (alias.interface.as_str().to_owned(), alias.address));
+    let expected: BTreeSet<Place> = places(&old).into_iter().chain(wanted).collect();
+    match first.filter(|_| places(&entries(&plan.overlay(root)).unwrap_or_default()) != expected) {
+        Some(reading) => Err(scattered(&reading).into()),
+        None => Ok(plan),
+    }
+}
+
+/// An address on its interface.
+type Place = (String, IpNet);
+
+fn places(entries: &[Entry]) -> BTreeSet<Place> {
+    let effective = entries.iter().filter(|entry| entry.is_effective());
+    effective.map(|entry| (entry.interface.clone(), entry.address)).collect()
 }
 
 fn acceptable(reading: &Reading, alias: &Alias) -> Result<()> {
@@ -68,13 +83,37 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         }
         let reading = Reading::of(root, &service)?;
         cut::take_out(&reading, &own, &mut all)?;
-        first = first.or(Some(reading.service));
+        first = first.or(Some(reading));
     }
     let down = |entry: &Entry| {
         let interface = IfName::new(&entry.interface).ok()?;
         Some(Action::Delete(Alias { interface, address: entry.address, label: None, preferred: false }))
     };
-    Ok(plan(all.changes(root)?, gone.iter().filter_map(down).collect(), first.as_ref()))
+    let plan = plan(all.changes(root)?, gone.iter().filter_map(down).collect(), first.as_ref());
+    match first {
+        Some(reading) => settled(root, &plan, gone, &reading).map(|()| plan),
+        None => Ok(plan),
+    }
+}
+
+/// Refuses a removal that would not leave the others as they are.
+fn settled(root: &Root, plan: &Plan, gone: &[Entry], reading: &Reading) -> Result<()> {
+    let (old, new) = (entries(root)?, entries(&plan.overlay(root))?);
+    let role = |entry: &&Entry| {
+        let same = |other: &&Entry| (&other.interface, other.address) == (&entry.interface, entry.address);
+        old.iter().find(same).is_some_and(|old| old.role == Role::Additional && entry.role == Role::Primary)
+    };
+    if let Some(entry) = new.iter().find(role) {
+        let reason = format!("{} would become the first entry, and so the primary address", entry.address);
+        let hint = "put the entries into the right order by hand first";
+        return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&entry.path, entry.line).into());
+    }
+    let new = places(&new);
+    let is_gone = |place: &Place| gone.iter().any(|entry| (&entry.interface, &entry.address) == (&place.0, &place.1));
+    // What goes may have been what kept another from having effect.
+    let known: BTreeSet<Place> = old.iter().map(|entry| (entry.interface.clone(), entry.address)).collect();
+    let sound = places(&old).iter().all(|place| new.contains(place) != is_gone(place)) && new.is_subset(&known);
+    if sound && !new.iter().any(is_gone) { Ok(()) } else { Err(scattered(reading).into()) }
 }
 
 /// Splices by file.
@@ -102,17 +141,33 @@ impl Edits {
     fn changes(self, root: &Root) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (path, (text, splices)) in self.0 {
-            let after = Some(text.apply(splices)?);
+            let after = Some(text.apply(joined(splices))?);
             changes.push(Change { before: root.read(&path)?, path, after, mode: 0o644, backup: Backup::Beside });
         }
         Ok(changes)
     }
 }
 
+/// The same splices with deletions that overlap made one.
+fn joined(mut splices: Vec<Splice>) -> Vec<Splice> {
+    splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
+    let mut all: Vec<Splice> = Vec::new();
+    for splice in splices {
+        match all.last_mut() {
+            Some(last) if last.with.is_empty() && splice.with.is_empty() && splice.range.start < last.range.end => {
+                last.range.end = last.range.end.max(splice.range.end);
+            }
+            _ => all.push(splice),
+        }
+    }
+    all
+}
+
 /// Why a value in pieces is not edited.
 pub(super) fn scattered(reading: &Reading) -> Refusal {
     let hint = "edit the file by hand, or write the value in one piece";
-    let reason = format!("the value of {} is put together from several places", reading.key);
+    let reason =
+        format!("the value of {} is put together from several places, which no edit of one would do", reading.key);
     let variable = reading.config.known(&reading.key).ok().flatten();
     let last = variable.and_then(|variable| variable.assignments.last());
     let (path, line) = last.map_or_else(
