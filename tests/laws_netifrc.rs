@@ -211,10 +211,11 @@ fn writes_more(plan: &Plan) -> bool {
     let grown = |change: &ipalias::plan::Change| {
         let text = |bytes: &Option<Vec<u8>>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
         let (before, after) = (text(&change.before), text(&change.after));
-        let count = |text: &str, what: &str| text.matches(what).count();
-        let touched = ["dhcp", "\"", "+=("].iter().any(|what| count(&before, what) != count(&after, what));
+        let more = |what: &str| before.matches(what).count() != after.matches(what).count();
         let mut rest = after.bytes();
-        touched || !before.bytes().all(|byte| rest.any(|other| other == byte))
+        let kept = before.bytes().all(|byte| rest.any(|other| other == byte));
+        let open = !before.ends_with('\n') && after.ends_with('\n');
+        !kept || open || ["dhcp", "=192.0.2.10/24", "'\""].iter().any(|what| more(what))
     };
     plan.changes.iter().any(grown)
 }

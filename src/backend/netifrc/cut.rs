@@ -54,10 +54,10 @@ pub(super) fn take_out(reading: &Reading, gone: &[&Entry], all: &mut Edits) -> R
         let Some(assignment) = variable.assignments.get(element.assignment) else { continue };
         let Some((_, text)) = reading.config.files.get(assignment.source) else { continue };
         let mates = || elements.iter().enumerate().filter(|(_, other)| other.assignment == element.assignment);
-        let whole =
-            !assignment.array || assignment.append && is_bare_array(text, assignment, mates().map(|(_, one)| one));
+        let comments = comments(text, assignment, mates().map(|(_, one)| one));
+        let whole = !assignment.array || assignment.append && comments.is_empty();
         if !whole || !mates().all(|(index, _)| goes(index)) {
-            all.push(reading, assignment.source, element_deletion(text, assignment, element));
+            all.push(reading, assignment.source, element_deletion(text, assignment, element, &comments));
         } else if mates().next().map(|(first, _)| first) == Some(index) {
             all.push(reading, assignment.source, deletion(text, assignment));
         }
@@ -65,13 +65,22 @@ pub(super) fn take_out(reading: &Reading, gone: &[&Entry], all: &mut Edits) -> R
     Ok(())
 }
 
-/// Whether an array holds nothing but its elements: no comment would go with it.
-fn is_bare_array<'e>(text: &Text, assignment: &Assignment, elements: impl Iterator<Item = &'e Element>) -> bool {
-    let value = text.bytes().get(assignment.value_at.clone()).unwrap_or_default();
-    let comment = |(at, byte): (usize, &u8)| *byte == b'#' && at > 0;
+/// Where comments begin between the elements of an array.
+fn comments<'e>(text: &Text, assignment: &Assignment, elements: impl Iterator<Item = &'e Element>) -> Vec<usize> {
     let inside: Vec<Range<usize>> = elements.map(|element| element.at.clone()).collect();
-    let start = assignment.value_at.start;
-    !value.iter().enumerate().any(|hit| comment(hit) && !inside.iter().any(|at| at.contains(&(start + hit.0))))
+    let mut all: Vec<usize> = Vec::new();
+    let mut line = None;
+    for at in assignment.value_at.clone() {
+        match text.bytes().get(at) {
+            Some(b'\n') => line = None,
+            Some(b'#') if line.is_none() && !inside.iter().any(|element| element.contains(&at)) => {
+                line = Some(at);
+                all.push(at);
+            }
+            _ => {}
+        }
+    }
+    all
 }
 
 /// Whether a specification is where one of the entries was found.
@@ -139,7 +148,7 @@ fn in_file(reading: &Reading, text: &Traced, range: Range<usize>) -> Option<(usi
 }
 
 /// An element with what is in front of it: its line end and indentation, or its blanks. A comment behind it goes, too.
-fn element_deletion(text: &Text, assignment: &Assignment, element: &Element) -> Splice {
+fn element_deletion(text: &Text, assignment: &Assignment, element: &Element, comments: &[usize]) -> Splice {
     let bytes = text.bytes();
     let inside = bytes.get(assignment.value_at.start + 1..element.at.start).unwrap_or_default();
     let rest = bytes.get(element.at.end..).unwrap_or_default();
@@ -150,13 +159,12 @@ fn element_deletion(text: &Text, assignment: &Assignment, element: &Element) -> 
         let to_line_end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         let behind = rest.get(..to_line_end).unwrap_or_default();
         let line_end = if before.ends_with(b"\r\n") { 2 } else { 1 };
-        let above = before.get(..before.len() - line_end).unwrap_or_default();
-        let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let start = element.at.start - blanks - line_end;
+        let above = bytes.get(..start).unwrap_or_default().iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
         if behind.trim_ascii().is_empty() || behind.trim_ascii_start().starts_with(b"#") {
             return Splice::delete(start..element.at.end + behind.trim_ascii_end().len());
         }
-        if !above.contains(&b'#') {
+        if !comments.iter().any(|at| (above..start).contains(at)) {
             return Splice::delete(start..element.at.end);
         }
     } else if front > 0 && front < inside.len() {

@@ -36,10 +36,12 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let steps = want.iter().map(|alias| Action::Add(alias.clone())).collect();
     let mut plan = plan(all.changes(root)?, steps, first.as_ref());
     plan.notes = notes;
-    let old = entries(root)?;
+    let (old, new) = (entries(root)?, entries(&plan.overlay(root)).unwrap_or_default());
     let wanted = want.iter().map(|alias| (alias.interface.as_str().to_owned(), alias.address));
     let expected: BTreeSet<Place> = places(&old).into_iter().chain(wanted).collect();
-    match first.filter(|_| places(&entries(&plan.overlay(root)).unwrap_or_default()) != expected) {
+    let kept = |entry: &Entry| !entry.is_effective() || new.iter().any(|other| other.identity() == entry.identity());
+    let sound = places(&new) == expected && old.iter().all(kept);
+    match first.filter(|_| !sound) {
         Some(reading) => Err(scattered(&reading).into()),
         None => Ok(plan),
     }
@@ -99,21 +101,26 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
 /// Refuses a removal that would not leave the others as they are.
 fn settled(root: &Root, plan: &Plan, gone: &[Entry], reading: &Reading) -> Result<()> {
     let (old, new) = (entries(root)?, entries(&plan.overlay(root))?);
-    let role = |entry: &&Entry| {
-        let same = |other: &&Entry| (&other.interface, other.address) == (&entry.interface, entry.address);
-        old.iter().find(same).is_some_and(|old| old.role == Role::Additional && entry.role == Role::Primary)
+    let is_gone = |entry: &Entry| {
+        let same = |gone: &Entry| (&gone.interface, gone.address) == (&entry.interface, entry.address);
+        gone.iter().any(same)
     };
-    if let Some(entry) = new.iter().find(role) {
-        let reason = format!("{} would become the first entry, and so the primary address", entry.address);
+    let stays = |entry: &&Entry| entry.is_effective() && !is_gone(entry);
+    for entry in old.iter().filter(stays) {
+        if new.iter().any(|other| other.identity() == entry.identity()) {
+            continue;
+        }
+        let same = |other: &&Entry| (&other.interface, other.address) == (&entry.interface, entry.address);
+        let first = new.iter().find(same).filter(|other| other.role == Role::Primary && entry.role != Role::Primary);
+        let Some(first) = first else { return Err(scattered(reading).into()) };
+        let reason = format!("{} would become the first entry, and so the primary address", first.address);
         let hint = "put the entries into the right order by hand first";
         return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&entry.path, entry.line).into());
     }
-    let new = places(&new);
-    let is_gone = |place: &Place| gone.iter().any(|entry| (&entry.interface, &entry.address) == (&place.0, &place.1));
     // What goes may have been what kept another from having effect.
     let known: BTreeSet<Place> = old.iter().map(|entry| (entry.interface.clone(), entry.address)).collect();
-    let sound = places(&old).iter().all(|place| new.contains(place) != is_gone(place)) && new.is_subset(&known);
-    if sound && !new.iter().any(is_gone) { Ok(()) } else { Err(scattered(reading).into()) }
+    let back = new.iter().any(|entry| entry.is_effective() && is_gone(entry));
+    if back || !places(&new).is_subset(&known) { Err(scattered(reading).into()) } else { Ok(()) }
 }
 
 /// Splices by file.

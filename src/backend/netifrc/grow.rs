@@ -116,7 +116,7 @@ struct Place {
 
 impl Place {
     fn of(reading: &Reading, variable: &Variable, last: &Assignment, element: Option<usize>) -> Option<Place> {
-        let (source, at) = match (&variable.value, element) {
+        let (source, mut at) = match (&variable.value, element) {
             (Value::Array(elements), Some(index)) => {
                 let element = elements.get(index)?;
                 (variable.assignments.get(element.assignment)?.source, element.at.clone())
@@ -125,6 +125,9 @@ impl Place {
         };
         let (_, text) = reading.config.files.get(source)?;
         let value = text.bytes().get(at.clone()).unwrap_or_default();
+        // A carriage return of the line end is a part of the word to the shell.
+        let value = value.strip_suffix(b"\r").unwrap_or(value);
+        at.end = at.start + value.len();
         let quoted = is_one_string(value);
         let bare = value.iter().all(|byte| byte.is_ascii_alphanumeric() || b".:/-_".contains(byte));
         Some(Place { source, at, eol: text.eol(), quoted, bare })
