@@ -1,12 +1,16 @@
 //! Splices that take specifications out: a line with its line end, a word with its blanks, an element with its comment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+
+use ipnet::IpNet;
 
 use super::Reading;
 use super::edit::{Edits, scattered};
 use super::specs::{Spec, Style, text_at};
 use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
+use crate::root::RootPath;
 use crate::syntax::shell::{Assignment, Element, Traced, Value, Variable, deletion};
 use crate::text::{Splice, Text};
 
@@ -17,11 +21,22 @@ pub(super) fn take_out(reading: &Reading, gone: &[&Entry], all: &mut Edits) -> R
     let (Some((style, specs)), Some(variable)) = (specs, variable) else {
         return gone.iter().try_for_each(|entry| Err(by_hand(entry)));
     };
-    let taken: Vec<bool> = specs.iter().map(|spec| is_one_of(reading, spec, gone)).collect();
-    let found = |entry: &Entry| specs.iter().any(|spec| is_one_of(reading, spec, &[entry]));
+    let gone_at: BTreeSet<(IpNet, &RootPath, usize)> =
+        gone.iter().map(|entry| (entry.address, &entry.path, entry.line)).collect();
+    let place = |spec: &Spec| {
+        let (address, origin) = (spec.meaning()?.address, spec.origin?);
+        let (path, _) = reading.config.files.get(origin.source)?;
+        Some((address, path, reading.line(origin.source, origin.at)))
+    };
+    let found: Vec<_> = specs.iter().map(|spec| place(spec).filter(|place| gone_at.contains(place))).collect();
+    let taken: Vec<bool> = found.iter().map(Option::is_some).collect();
+    let found: BTreeSet<_> = found.into_iter().flatten().collect();
+    let addresses: BTreeSet<IpNet> = found.iter().map(|(address, ..)| *address).collect();
     // An address that is taken for an option goes with its line only, which may stay: it is not set anyway.
-    let elsewhere = |entry: &Entry| gone.iter().any(|other| other.address == entry.address && found(other));
-    let unknown = |entry: &&&Entry| !found(entry) && (entry.is_effective() || !elsewhere(entry));
+    let unknown = |entry: &&&Entry| {
+        let known = found.contains(&(entry.address, &entry.path, entry.line));
+        !known && (entry.is_effective() || !addresses.contains(&entry.address))
+    };
     if let Some(entry) = gone.iter().find(unknown) {
         return Err(by_hand(entry));
     }
@@ -36,58 +51,61 @@ pub(super) fn take_out(reading: &Reading, gone: &[&Entry], all: &mut Edits) -> R
         Value::Array(elements) => elements,
         _ => return cut_text(reading, variable, None, style, &specs, &taken, all),
     };
-    let goes = |index: usize| {
-        let mut own = specs.iter().zip(&taken).filter(|(spec, _)| spec.site.element == Some(index)).peekable();
-        own.peek().is_some() && own.all(|(_, taken)| *taken)
-    };
-    for (index, element) in elements.iter().enumerate() {
-        let (own, own_taken): (Vec<Spec>, Vec<bool>) = specs
-            .iter()
-            .zip(&taken)
-            .filter(|(spec, _)| spec.site.element == Some(index))
-            .map(|(spec, taken)| (spec.clone(), *taken))
-            .unzip();
-        if !goes(index) {
-            cut_text(reading, variable, Some(index), style, &own, &own_taken, all)?;
-            continue;
+    // Which elements go as a whole, and the specifications of each.
+    let mut own: Vec<(Vec<Spec>, Vec<bool>)> = vec![Default::default(); elements.len()];
+    for (spec, taken) in specs.into_iter().zip(taken) {
+        if let Some((specs, all)) = spec.site.element.and_then(|index| own.get_mut(index)) {
+            specs.push(spec);
+            all.push(taken);
         }
-        let Some(assignment) = variable.assignments.get(element.assignment) else { continue };
-        let Some((_, text)) = reading.config.files.get(assignment.source) else { continue };
-        let mates = || elements.iter().enumerate().filter(|(_, other)| other.assignment == element.assignment);
-        let comments = comments(text, assignment, mates().map(|(_, one)| one));
-        let whole = !assignment.array || assignment.append && comments.is_empty();
-        if !whole || !mates().all(|(index, _)| goes(index)) {
-            all.push(reading, assignment.source, element_deletion(text, assignment, element, &comments));
-        } else if mates().next().map(|(first, _)| first) == Some(index) {
-            all.push(reading, assignment.source, deletion(text, assignment));
+    }
+    let goes = |(_, taken): &(Vec<Spec>, Vec<bool>)| !taken.is_empty() && taken.iter().all(|taken| *taken);
+    let mut by_assignment: BTreeMap<usize, Vec<(&Element, bool)>> = BTreeMap::new();
+    for (index, (element, own)) in elements.iter().zip(&own).enumerate() {
+        by_assignment.entry(element.assignment).or_default().push((element, goes(own)));
+        if !goes(own) {
+            cut_text(reading, variable, Some(index), style, &own.0, &own.1, all)?;
+        }
+    }
+    for (assignment, elements) in &by_assignment {
+        if let Some(assignment) = variable.assignments.get(*assignment) {
+            cut_elements(reading, assignment, elements, all);
         }
     }
     Ok(())
 }
 
+/// Cuts the elements that go out of the assignment that they were written in, or that as a whole.
+fn cut_elements(reading: &Reading, assignment: &Assignment, elements: &[(&Element, bool)], all: &mut Edits) {
+    let Some((_, text)) = reading.config.files.get(assignment.source) else { return };
+    let comments = comments(text, assignment, elements);
+    let whole = !assignment.array || assignment.append && comments.is_empty();
+    if whole && elements.iter().all(|(_, goes)| *goes) {
+        return all.push(reading, assignment.source, deletion(text, assignment));
+    }
+    for (element, _) in elements.iter().filter(|(_, goes)| *goes) {
+        all.push(reading, assignment.source, element_deletion(text, assignment, element, &comments));
+    }
+}
+
 /// Where comments begin between the elements of an array.
-fn comments<'e>(text: &Text, assignment: &Assignment, elements: impl Iterator<Item = &'e Element>) -> Vec<usize> {
-    let inside: Vec<Range<usize>> = elements.map(|element| element.at.clone()).collect();
-    let mut all: Vec<usize> = Vec::new();
-    let mut line = None;
+fn comments(text: &Text, assignment: &Assignment, elements: &[(&Element, bool)]) -> BTreeSet<usize> {
+    let mut inside: Vec<Range<usize>> = elements.iter().map(|(element, _)| element.at.clone()).collect();
+    inside.sort_by_key(|at| at.start);
+    let is_inside = |at: usize| {
+        let next = inside.partition_point(|element| element.start <= at);
+        next.checked_sub(1).and_then(|last| inside.get(last)).is_some_and(|element| element.contains(&at))
+    };
+    let mut all = BTreeSet::new();
+    let mut commented = false;
     for at in assignment.value_at.clone() {
         match text.bytes().get(at) {
-            Some(b'\n') => line = None,
-            Some(b'#') if line.is_none() && !inside.iter().any(|element| element.contains(&at)) => {
-                line = Some(at);
-                all.push(at);
-            }
+            Some(b'\n') => commented = false,
+            Some(b'#') if !commented && !is_inside(at) => commented = all.insert(at),
             _ => {}
         }
     }
     all
-}
-
-/// Whether a specification is where one of the entries was found.
-fn is_one_of(reading: &Reading, spec: &Spec, gone: &[&Entry]) -> bool {
-    let (Some(meaning), Some(origin)) = (spec.meaning(), spec.origin) else { return false };
-    let (path, line) = (reading.config.path(origin.source), reading.line(origin.source, origin.at));
-    gone.iter().any(|entry| entry.address == meaning.address && entry.path == path && entry.line == line)
 }
 
 /// Cuts the taken ones of `specs`, which are all of one string.
@@ -148,7 +166,7 @@ fn in_file(reading: &Reading, text: &Traced, range: Range<usize>) -> Option<(usi
 }
 
 /// An element with what is in front of it: its line end and indentation, or its blanks. A comment behind it goes, too.
-fn element_deletion(text: &Text, assignment: &Assignment, element: &Element, comments: &[usize]) -> Splice {
+fn element_deletion(text: &Text, assignment: &Assignment, element: &Element, comments: &BTreeSet<usize>) -> Splice {
     let bytes = text.bytes();
     let inside = bytes.get(assignment.value_at.start + 1..element.at.start).unwrap_or_default();
     let rest = bytes.get(element.at.end..).unwrap_or_default();
@@ -160,11 +178,12 @@ fn element_deletion(text: &Text, assignment: &Assignment, element: &Element, com
         let behind = rest.get(..to_line_end).unwrap_or_default();
         let line_end = if before.ends_with(b"\r\n") { 2 } else { 1 };
         let start = element.at.start - blanks - line_end;
-        let above = bytes.get(..start).unwrap_or_default().iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let line = bytes.get(..start).unwrap_or_default().iter().rev().take_while(|byte| **byte != b'\n').count();
+        let above = start - line;
         if behind.trim_ascii().is_empty() || behind.trim_ascii_start().starts_with(b"#") {
             return Splice::delete(start..element.at.end + behind.trim_ascii_end().len());
         }
-        if !comments.iter().any(|at| (above..start).contains(at)) {
+        if comments.range(above..start).next().is_none() {
             return Splice::delete(start..element.at.end);
         }
     } else if front > 0 && front < inside.len() {

@@ -39,7 +39,8 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let (old, new) = (entries(root)?, entries(&plan.overlay(root)).unwrap_or_default());
     let wanted = want.iter().map(|alias| (alias.interface.as_str().to_owned(), alias.address));
     let expected: BTreeSet<Place> = places(&old).into_iter().chain(wanted).collect();
-    let kept = |entry: &Entry| !entry.is_effective() || new.iter().any(|other| other.identity() == entry.identity());
+    let identities: BTreeSet<_> = new.iter().map(Entry::identity).collect();
+    let kept = |entry: &Entry| !entry.is_effective() || identities.contains(&entry.identity());
     let sound = places(&new) == expected && old.iter().all(kept);
     match first.filter(|_| !sound) {
         Some(reading) => Err(scattered(&reading).into()),
@@ -101,13 +102,12 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
 /// Refuses a removal that would not leave the others as they are.
 fn settled(root: &Root, plan: &Plan, gone: &[Entry], reading: &Reading) -> Result<()> {
     let (old, new) = (entries(root)?, entries(&plan.overlay(root))?);
-    let is_gone = |entry: &Entry| {
-        let same = |gone: &Entry| (&gone.interface, gone.address) == (&entry.interface, entry.address);
-        gone.iter().any(same)
-    };
+    let gone: BTreeSet<(&str, IpNet)> = gone.iter().map(|entry| (entry.interface.as_str(), entry.address)).collect();
+    let is_gone = |entry: &Entry| gone.contains(&(entry.interface.as_str(), entry.address));
+    let identities: BTreeSet<_> = new.iter().map(Entry::identity).collect();
     let stays = |entry: &&Entry| entry.is_effective() && !is_gone(entry);
     for entry in old.iter().filter(stays) {
-        if new.iter().any(|other| other.identity() == entry.identity()) {
+        if identities.contains(&entry.identity()) {
             continue;
         }
         let same = |other: &&Entry| (&other.interface, other.address) == (&entry.interface, entry.address);

@@ -236,8 +236,7 @@ impl Reading {
     }
 
     fn line(&self, source: usize, at: usize) -> usize {
-        let bytes = self.config.files.get(source).map(|(_, text)| text.bytes()).unwrap_or_default();
-        bytes.get(..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1
+        self.config.files.get(source).map_or(1, |(_, text)| text.line_of(at))
     }
 }
 
