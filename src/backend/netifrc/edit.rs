@@ -36,6 +36,10 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let steps = want.iter().map(|alias| Action::Add(alias.clone())).collect();
     let mut plan = plan(all.changes(root)?, steps, first.as_ref());
     plan.notes = notes;
+    if want.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
+        let note = "ipalias does not write for netifrc that an IPv6 address is not to be a source; it may become one";
+        plan.notes.push(format!("{note} at the next start"));
+    }
     let (old, new) = (entries(root)?, entries(&plan.overlay(root)).unwrap_or_default());
     let wanted = want.iter().map(|alias| (alias.interface.as_str().to_owned(), alias.address));
     let expected: BTreeSet<Place> = places(&old).into_iter().chain(wanted).collect();
