@@ -105,6 +105,11 @@ impl Text {
         (0..self.starts.len()).filter_map(|index| self.line(index))
     }
 
+    /// The number of the line that byte `at` is in, from 1.
+    pub fn line_of(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at).max(1)
+    }
+
     /// The line end to write: that of the first line, `\n` if there is none.
     pub fn eol(&self) -> &'static str {
         let first = self.starts.get(1).copied().unwrap_or(self.bytes.len());

@@ -29,15 +29,18 @@ impl Service {
     }
 }
 
-/// Every `net.IF` link of OpenRC and every enabled `net@IF.service`, `lo` left out.
+/// Every `net.IF` link of OpenRC and every enabled `net@IF.service`, `lo` left out. Where systemd is the init, runlevels
+/// start nothing.
 pub(super) fn services(root: &Root) -> Result<Vec<Service>> {
+    let systemd = root.kind(&"/run/systemd/system".into())? == NodeKind::Directory
+        || root.resolve(&"/sbin/init".into())?.name() == b"systemd";
     let mut all: Vec<Service> = Vec::new();
     for name in root.list(&"/etc/init.d".into())? {
         let Ok(name) = String::from_utf8(name) else { continue };
         let Some(interface) = name.strip_prefix("net.").filter(|interface| *interface != "lo") else { continue };
         let target = root.link_target(&RootPath::from("/etc/init.d").join(&name))?;
         if target.is_some_and(|target| RootPath::new(target).name() == b"net.lo") {
-            let runlevel = runlevel(root, &name)?;
+            let runlevel = if systemd { None } else { runlevel(root, &name)? };
             all.push(Service { interface: interface.to_owned(), runlevel, systemd: false });
         }
     }
@@ -53,14 +56,16 @@ pub(super) fn services(root: &Root) -> Result<Vec<Service>> {
     Ok(all)
 }
 
+/// The runlevel that starts the service first: `boot` comes before `default`.
 fn runlevel(root: &Root, name: &str) -> Result<Option<String>> {
+    let rank = |level: &str| ["sysinit", "boot", "default"].iter().position(|known| *known == level).unwrap_or(3);
     let top = RootPath::from("/etc/runlevels");
-    let mut found = None;
+    let mut found: Option<String> = None;
     for level in root.list(&top)? {
         let link = top.join(&level).join(name);
         if root.link_target(&link)?.is_some() || root.kind(&link)? == NodeKind::File {
             let level = String::from_utf8_lossy(&level).into_owned();
-            if found.is_none() || level == "default" {
+            if found.as_deref().is_none_or(|found| rank(&level) < rank(found)) {
                 found = Some(level);
             }
         }
@@ -161,9 +166,17 @@ impl Config {
             return Err(Refusal::new(Kind::Malformed, reason, hint).at(&self.main, 0).into());
         };
         let mac: String = link.mac.chars().filter(char::is_ascii_hexdigit).collect();
-        let own = macs
-            .into_iter()
-            .find(|name| name.strip_prefix("config_").is_some_and(|rest| rest.eq_ignore_ascii_case(&mac)));
-        Ok(own.unwrap_or(by_name))
+        let is_own = |name: &&String| name.strip_prefix("config_").is_some_and(|rest| rest.eq_ignore_ascii_case(&mac));
+        let is_empty = |name: &str| matches!(self.environment.get(name).map(|found| &found.value), Some(Value::Text(text)) if text.bytes().is_empty());
+        let Some(own) = macs.iter().find(is_own).filter(|own| !is_empty(own)) else { return Ok(by_name) };
+        let is_array =
+            |name: &str| matches!(self.environment.get(name).map(|found| &found.value), Some(Value::Array(_)));
+        // netifrc looks the address up in capitals and copies the value as a string, over whatever config_IF holds.
+        if *own != format!("config_{}", mac.to_ascii_uppercase()) || is_array(own) || is_array(&by_name) {
+            let reason = format!("{own} may count instead of {by_name}: it is an array, or not in capitals");
+            let hint = format!("write config_{} as a string, or edit the file by hand", mac.to_ascii_uppercase());
+            return Err(Refusal::new(Kind::Malformed, reason, hint).at(&self.main, 0).into());
+        }
+        Ok(own.clone())
     }
 }

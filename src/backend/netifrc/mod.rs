@@ -3,17 +3,22 @@
 //! Follows netifrc's net.example and openrc-run(8), and what netifrc 0.7.14 was measured to do (see `specs`). Leaves out
 //! the modules of netifrc besides their names; Funtoo's own scripts and dhcpcd as a service are other systems.
 
+mod cut;
 mod edit;
 mod files;
+mod functions;
+mod grow;
 mod specs;
 
 use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::{Action, Apply, Check, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Change, Check, Command, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
 use crate::syntax::shell::Value;
 
@@ -30,6 +35,10 @@ impl Backend for Netifrc {
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {
+        if host::os_release(root)?.id == "funtoo" {
+            let reason = "Funtoo has network scripts of its own, which read /etc/conf.d/netif.IF";
+            return Ok(Stance::NotInCharge(reason.to_owned()));
+        }
         if root.kind(&"/etc/init.d/net.lo".into())? == NodeKind::Absent {
             return Ok(Stance::NotInCharge("there is no /etc/init.d/net.lo".to_owned()));
         }
@@ -58,17 +67,16 @@ impl Backend for Netifrc {
             evidence,
             files,
             auto: "ip addr add ADDRESS dev IF".to_owned(),
-            restart: Ok(restart(primary).argv.join(" ")),
+            restart: match Reading::of(root, primary).ok().and_then(|reading| reading.lock_out()) {
+                Some(reason) => Err(reason),
+                None => Ok(restart(primary).argv.join(" ")),
+            },
             warnings: Vec::new(),
         }))
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        let mut all = Vec::new();
-        for service in services(root)? {
-            all.extend(Reading::of(root, &service)?.entries());
-        }
-        Ok(all)
+        entries(root)
     }
 
     fn add(&self, root: &Root, want: &[Alias], _now: &Situation) -> Result<Plan> {
@@ -78,6 +86,14 @@ impl Backend for Netifrc {
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         edit::remove(root, gone)
     }
+}
+
+fn entries(root: &Root) -> Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for service in services(root)? {
+        all.extend(Reading::of(root, &service)?.entries()?);
+    }
+    Ok(all)
 }
 
 /// The interface that the default route leaves by: the running one, or the one whose `routes_IF` says so, or the only one.
@@ -136,26 +152,30 @@ impl Reading {
         Ok(self.config.known(&self.key)?.and_then(|variable| specs(&variable.value)))
     }
 
-    fn entries(&self) -> Vec<Entry> {
+    /// Refuses what an interface is started with and only a run of the files would tell.
+    fn entries(&self) -> Result<Vec<Entry>> {
         let mut all = Vec::new();
         let idle = (!self.service.is_started()).then(|| format!("net.{} is in no runlevel", self.service.interface));
-        if let Ok(Some((_, specs))) = self.specs() {
+        let specs_of_config = if idle.is_none() { self.specs()? } else { self.specs().unwrap_or_default() };
+        if let Some((_, specs)) = specs_of_config {
+            let primary = self.primary(&specs).filter(|_| idle.is_none());
             for (index, spec) in specs.iter().enumerate() {
-                self.spec_entries(index, spec, idle.as_deref(), &mut all);
+                let role = if primary == Some(index) { Role::Primary } else { Role::Additional };
+                self.spec_entries(role, spec, idle.as_deref(), &mut all);
             }
         }
         let fallback = format!("fallback_{}", self.service.suffix());
         let fallback = self.config.environment.get(&fallback).and_then(|variable| specs(&variable.value));
         for spec in fallback.iter().flat_map(|(_, specs)| specs) {
-            self.spec_entries(1, spec, Some("it is only set where DHCP gives nothing"), &mut all);
+            self.spec_entries(Role::Additional, spec, Some("it is only set where the entry of config fails"), &mut all);
         }
-        all.extend(self.function_entries(idle.as_deref()));
-        all
+        all.extend(functions::entries(&self.config, &self.service.interface, idle.as_deref()));
+        Ok(all)
     }
 
-    fn spec_entries(&self, index: usize, spec: &Spec, idle: Option<&str>, all: &mut Vec<Entry>) {
+    fn spec_entries(&self, role: Role, spec: &Spec, idle: Option<&str>, all: &mut Vec<Entry>) {
         let (Some(meaning), Some(origin)) = (spec.meaning(), spec.origin) else { return };
-        let entry = |address: ipnet::IpNet, problem: Option<String>| Entry {
+        let entry = |address: IpNet, problem: Option<String>| Entry {
             interface: self.service.interface.clone(),
             address,
             label: None,
@@ -165,86 +185,77 @@ impl Reading {
             role: Role::Additional,
             problem: problem.or_else(|| idle.map(str::to_owned)),
         };
-        let role = if index == 0 && idle.is_none() && self.is_primary(meaning.address.addr()) {
-            Role::Primary
-        } else {
-            Role::Additional
-        };
         let label = meaning.label.filter(|label| *label != self.service.interface);
         all.push(Entry { role, label, ..entry(meaning.address, meaning.problem) });
         let lost = "it stands behind another address on its line, which netifrc takes for an option";
         all.extend(meaning.lost.into_iter().map(|address| entry(address, Some(lost.to_owned()))));
     }
 
-    /// Whether the first address is one that the host is known by: every IPv4 one, and an IPv6 one whose default route
-    /// stands here, too.
-    fn is_primary(&self, ip: IpAddr) -> bool {
+    /// Which specification has the address that the host is known by: the first, unless it is of IPv6 and the default route
+    /// is not; then the first in whose subnet the gateway is. Behind `dhcp` or `null` every address is additional.
+    fn primary(&self, specs: &[Spec]) -> Option<usize> {
+        let addresses = specs.iter().map_while(Spec::meaning).map(|meaning| meaning.address).enumerate();
+        let mut addresses = addresses.peekable();
+        let (_, first) = addresses.peek()?;
         let routes = self.config.environment.get(&format!("routes_{}", self.service.suffix()));
-        ip.is_ipv4()
-            || routes.is_some_and(|routes| {
-                mentions_default(&routes.value, |words| words.iter().any(|word| word.contains("::") && word != "::/0"))
-            })
+        let default =
+            |also: &dyn Fn(&[String]) -> bool| routes.is_some_and(|routes| mentions_default(&routes.value, also));
+        let over_ipv6 = |words: &[String]| words.iter().any(|word| word.contains(':') && word != "::/0");
+        if first.addr().is_ipv4() || default(&over_ipv6) {
+            return Some(0);
+        }
+        let reaches = |net: &IpNet| {
+            default(&|words| words.iter().any(|word| word.parse::<IpAddr>().is_ok_and(|ip| net.contains(&ip))))
+        };
+        addresses.find(|(_, net)| reaches(net)).map(|(index, _)| index)
     }
 
-    /// Addresses that functions such as `postup` add: there, and not to be edited.
-    fn function_entries(&self, idle: Option<&str>) -> Vec<Entry> {
-        let mut all = Vec::new();
-        for (path, text) in self.config.files.iter().filter(|(path, _)| path.as_bytes().starts_with(b"/etc/conf.d/")) {
-            for line in text.lines() {
-                let content = String::from_utf8_lossy(line.content).into_owned();
-                let words: Vec<&str> =
-                    content.split_whitespace().map(|word| word.trim_matches(['"', '\'', ';'])).collect();
-                let Some(address) = added_by_ip(&words) else { continue };
-                let device = words.iter().position(|word| *word == "dev").and_then(|at| words.get(at + 1));
-                let own = device.is_none_or(|device| *device == self.service.interface || device.contains('$'));
-                if own {
-                    all.push(Entry {
-                        interface: self.service.interface.clone(),
-                        address,
-                        label: None,
-                        path: path.clone(),
-                        line: line.number,
-                        form: "line of a function".to_owned(),
-                        role: Role::Additional,
-                        problem: idle.map(str::to_owned),
-                    });
+    /// Why a restart would leave the interface without its first address, if it would.
+    fn lock_out(&self) -> Option<String> {
+        let (_, specs) = self.specs().ok()??;
+        let meaning = specs.first()?.meaning()?;
+        Some(format!("it would leave {} unset: {}", meaning.address, meaning.problem?))
+    }
+
+    /// Whether netifrc's ifconfig module sets the addresses: a name with `!` in front switches the other one off.
+    fn is_by_ifconfig(&self) -> bool {
+        let words = |name: &str| -> Vec<String> {
+            let text = match self.config.environment.get(name).map(|variable| &variable.value) {
+                Some(Value::Text(text)) => text.text(),
+                // `$modules` is the first element of an array.
+                Some(Value::Array(all)) => {
+                    all.iter().find(|one| one.index == 0).map(|one| one.value.text()).unwrap_or_default()
                 }
-            }
-        }
-        all
+                _ => String::new(),
+            };
+            text.split_whitespace().map(str::to_owned).collect()
+        };
+        let own = words(&format!("modules_{}", self.service.suffix()));
+        let modules = if own.is_empty() { words("modules") } else { own };
+        modules.iter().any(|word| word == "!iproute2")
     }
 
     fn line(&self, source: usize, at: usize) -> usize {
-        let bytes = self.config.files.get(source).map(|(_, text)| text.bytes()).unwrap_or_default();
-        bytes.get(..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1
-    }
-}
-
-/// The address of `ip [-4|-6] addr add ADDRESS ...`.
-fn added_by_ip(words: &[&str]) -> Option<ipnet::IpNet> {
-    let at = words.iter().position(|word| *word == "ip" || word.ends_with("/ip"))?;
-    let rest: Vec<&str> = words.get(at + 1..)?.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    match rest.as_slice() {
-        [object, "add" | "a" | "replace", address, ..] if "address".starts_with(object) => {
-            let net = address.parse().ok();
-            net.or_else(|| address.parse::<IpAddr>().ok().map(ipnet::IpNet::from))
-        }
-        _ => None,
+        self.config.files.get(source).map_or(1, |(_, text)| text.line_of(at))
     }
 }
 
 /// The plan around the changes: addresses go up and down directly, and the full restart is netifrc's.
-fn plan(changes: Vec<crate::plan::Change>, steps: Vec<Action>, service: Option<&Service>) -> Plan {
+fn plan(changes: Vec<Change>, steps: Vec<Action>, reading: Option<&Reading>) -> Plan {
     let steps: Vec<Step> = steps.into_iter().map(Step::new).collect();
-    let restart = service.map(|service| Step::reread(restart(service)));
+    let restart = match reading.map(|reading| (reading.lock_out(), restart(&reading.service))) {
+        Some((Some(reason), _)) => Err(reason),
+        Some((None, restart)) => Ok(vec![Step::reread(restart)]),
+        None => Ok(steps.clone()),
+    };
     let checks = changes
         .iter()
         .map(|change| Check { path: change.path.clone(), argv: ["sh", "-n", "{}"].map(str::to_owned).to_vec() });
     Plan {
         checks: checks.collect(),
         changes,
-        auto: Apply { before: Vec::new(), after: steps.clone() },
-        restart: Ok(Apply { before: Vec::new(), after: restart.map_or(steps, |restart| vec![restart]) }),
+        auto: Apply { before: Vec::new(), after: steps },
+        restart: restart.map(|after| Apply { before: Vec::new(), after }),
         ..Plan::nothing()
     }
 }

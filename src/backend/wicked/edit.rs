@@ -2,39 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::file::File;
-use super::{file_of, has_wicked};
+use super::file::{File, files};
+use super::reader::{Reader, reader};
+use super::{DIR, FAMILY, restart};
 use crate::alias::{Alias, IfName, lowest_free};
 use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Apply, Backup, Change, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
 use crate::root::{Root, RootPath};
+use crate::syntax::sysconfig::Setting;
 use crate::text::Splice;
-
-/// The variables that belong to an address, by what stands in front of its suffix.
-const FAMILY: [&str; 8] =
-    ["IPADDR", "NETMASK", "PREFIXLEN", "LABEL", "BROADCAST", "REMOTE_IPADDR", "SCOPE", "IP_OPTIONS"];
 
 /// The plan that adds a suffix for each of `want`.
 pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let mut by_interface: BTreeMap<&str, Vec<&Alias>> = BTreeMap::new();
     want.iter().for_each(|alias| by_interface.entry(alias.interface.as_str()).or_default().push(alias));
+    let reader = reader(root)?;
+    let files = files(root, reader)?;
     let mut plan = Plan::nothing();
     for (interface, aliases) in &by_interface {
-        let Some(file) = file_of(root, interface)? else {
-            let path = RootPath::from(format!("{}/ifcfg-{interface}", super::DIR).as_str());
+        let Some(file) = files.iter().find(|file| file.interface == *interface) else {
+            let path = RootPath::from(format!("{DIR}/ifcfg-{interface}").as_str());
             let refusal = Refusal::new(Kind::Unsupported, "there is no such file", "configure the interface first");
             return Err(refusal.at(&path, 0).into());
         };
-        acceptable(&file, aliases)?;
-        if let Some(note) = file.entries().iter().find(|entry| entry.problem.is_some() && is_last(&file, entry)) {
-            plan.notes.push(format!(
-                "{}:{}: {} had no effect, for want of a line end; it has now",
-                note.path, note.line, note.address
-            ));
-            plan.wakes.push(note.address.addr());
+        acceptable(file, aliases)?;
+        if !file.starts_itself() {
+            let (path, name) = (&file.path, "STARTMODE");
+            let mode = file.value(name).unwrap_or("not set");
+            plan.notes.push(format!("{path}: {name} is {mode}, so that the interface does not come up at boot"));
         }
-        plan.changes.push(appended(root, &file, aliases)?);
+        append(root, file, aliases, &mut plan)?;
     }
     if want.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
         plan.notes.push(
@@ -43,15 +41,17 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
         );
     }
     let direct = want.iter().map(|alias| Step::new(Action::Add(alias.clone()))).collect();
-    finish(root, plan, by_interface.keys().copied(), direct)
+    Ok(finish(reader, plan, by_interface.keys().copied(), direct))
 }
 
 /// The plan that takes the suffixes of the entries out.
 pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     let interfaces: BTreeSet<&str> = gone.iter().map(|entry| entry.interface.as_str()).collect();
+    let reader = reader(root)?;
+    let files = files(root, reader)?;
     let mut plan = Plan::nothing();
     for interface in &interfaces {
-        let Some(file) = file_of(root, interface)? else { continue };
+        let Some(file) = files.iter().find(|file| file.interface == *interface) else { continue };
         let suffixes: BTreeSet<&str> = gone
             .iter()
             .filter(|entry| entry.interface == *interface)
@@ -60,9 +60,8 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         let goes = |name: &str| {
             FAMILY.iter().any(|family| name.strip_prefix(family).is_some_and(|suffix| suffixes.contains(suffix)))
         };
-        let lines: BTreeSet<usize> = file.all.iter().filter(|one| goes(&one.name)).map(|one| one.line).collect();
-        let splices = lines.iter().filter_map(|line| file.text.line(*line)).map(|line| Splice::delete(line.range()));
-        plan.changes.push(change(root, &file, splices.collect())?);
+        let splices = file.settings.cut(&file.text, &file.path, goes)?;
+        plan.changes.push(change(root, file, splices)?);
     }
     let down = |entry: &Entry| {
         let interface = IfName::new(&entry.interface).ok()?;
@@ -70,81 +69,113 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         Some(Step::new(Action::Delete(alias)))
     };
     let direct = gone.iter().filter_map(down).collect();
-    finish(root, plan, interfaces.into_iter(), direct)
+    Ok(finish(reader, plan, interfaces.into_iter(), direct))
 }
 
-/// The steps: `wicked ifup` applies the difference; where there is no wicked, the addresses are changed directly.
-fn finish<'i>(
-    root: &Root,
-    mut plan: Plan,
-    interfaces: impl Iterator<Item = &'i str>,
-    direct: Vec<Step>,
-) -> Result<Plan> {
-    let after = if has_wicked(root)? {
-        interfaces.map(|interface| Step::reread(Command::new(["wicked", "ifup", interface]))).collect()
-    } else {
-        direct
+/// The steps: `wicked ifup` applies the difference; without wicked, the addresses are changed directly.
+fn finish<'i>(reader: Reader, mut plan: Plan, interfaces: impl Iterator<Item = &'i str>, direct: Vec<Step>) -> Plan {
+    let after = match reader {
+        Reader::Wicked => {
+            interfaces.map(|interface| Step::reread(Command::new(["wicked", "ifup", interface]))).collect()
+        }
+        Reader::Scripts => direct,
     };
     plan.auto = Apply { before: Vec::new(), after };
-    let restart = Command::new(["systemctl", "restart", "network"]).disturbing(Disturbs::Interface);
-    plan.restart = Ok(Apply { before: Vec::new(), after: vec![Step::reread(restart)] });
-    Ok(plan)
+    plan.restart = Ok(Apply { before: Vec::new(), after: vec![Step::reread(restart(reader))] });
+    plan
 }
 
 fn acceptable(file: &File, aliases: &[&Alias]) -> Result<()> {
-    let refuse = |kind, reason: String, hint: String| Err(Refusal::new(kind, reason, hint).at(&file.path, 0).into());
-    if let Some(master) = &file.master {
-        let reason = format!("{} is a port of {master}, which has the addresses", file.interface);
-        return refuse(Kind::Unacceptable, reason, format!("use -i {master}"));
-    }
-    if file.boot_protocol() == "none" {
-        let reason = "BOOTPROTO is none, so wicked sets no address of this file".to_owned();
-        return refuse(
-            Kind::Unacceptable,
-            reason,
-            "set BOOTPROTO='static' there, or use the bridge or bond".to_owned(),
-        );
+    let line = |name: &str| file.settings.effective.iter().find(|one| one.name == name).map_or(0, |one| one.line + 1);
+    if let Some(reason) = file.idle() {
+        let (at, hint) = match &file.master {
+            Some(master) => (0, format!("use -i {master}")),
+            None if reason.starts_with("STARTMODE") => (line("STARTMODE"), "set STARTMODE='auto' there".to_owned()),
+            None => (line("BOOTPROTO"), "set BOOTPROTO='static' there, or name the bridge or bond with -i".to_owned()),
+        };
+        return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&file.path, at).into());
     }
     for alias in aliases {
         let Some(label) = &alias.label else { continue };
-        if alias.address.addr().is_ipv6() || !label.as_str().starts_with(&format!("{}:", file.interface)) {
-            let reason = "a label belongs to an IPv4 address and begins with the interface's name".to_owned();
-            return refuse(Kind::Unacceptable, reason, format!("write --label {}:NAME", file.interface));
+        if alias.address.addr().is_ipv6() || own_part(file, label.as_str()).is_none() {
+            let reason = "a label belongs to an IPv4 address and begins with the interface's name";
+            let hint = format!("write --label {}:NAME", file.interface);
+            return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&file.path, 0).into());
         }
     }
     Ok(())
 }
 
-fn is_last(file: &File, entry: &Entry) -> bool {
-    file.text.ends_open() && entry.line == file.text.line_count()
+/// What stands behind the interface's name in a label: that is how it is written.
+fn own_part<'l>(file: &File, label: &'l str) -> Option<&'l str> {
+    label.strip_prefix(file.interface.as_str())?.strip_prefix(':').filter(|own| !own.is_empty())
 }
 
-/// The file with the new lines behind the last address and what belongs to it.
-fn appended(root: &Root, file: &File, aliases: &[&Alias]) -> Result<Change> {
-    let numbers = file.all.iter().filter_map(|one| {
+/// The change that puts the new lines behind the last address and what belongs to it, and what is to be said about it.
+fn append(root: &Root, file: &File, aliases: &[&Alias], plan: &mut Plan) -> Result<()> {
+    let eol = file.text.eol();
+    let at = place(file);
+    let open = file.text.ends_open() && at == file.text.bytes().len();
+    let last = file.settings.all.last().filter(|one| one.line + 1 == file.text.line_count());
+    let splice = match last.filter(|one| open && !one.is_read) {
+        None => Splice::insert(at, format!("{}{}", if open { eol } else { "" }, lines(file, aliases))),
+        Some(dead) => beside_dead_line(file, dead, aliases, plan),
+    };
+    plan.changes.push(change(root, file, vec![splice])?);
+    Ok(())
+}
+
+/// The splice where the file ends with a setting that is not read, since its line has no end. If that sets an address more,
+/// it comes to life with the line end that the new lines need; anything else could change the primary address, so it stays
+/// the last line, and dead.
+fn beside_dead_line(file: &File, dead: &Setting, aliases: &[&Alias], plan: &mut Plan) -> Splice {
+    let (path, line, name) = (&file.path, dead.line + 1, &dead.name);
+    let entries = file.entries();
+    let entry = entries.iter().find(|entry| entry.line == line && entry.form == *name && entry.problem.is_some());
+    let same = |alias: &&Alias, entry: &Entry| alias.address.addr() == entry.address.addr();
+    let enough = |alias: &&Alias, entry: &Entry| alias.address == entry.address && alias.label.is_none();
+    let wakes = |entry: &&Entry| aliases.iter().all(|alias| !same(alias, entry) || enough(alias, entry));
+    let Some(entry) = entry.filter(wakes) else {
+        plan.notes.push(format!("{path}:{line}: {name} is not read, for want of a line end; it stays so"));
+        let at = file.text.line(dead.line).map_or(0, |line| line.start);
+        return Splice::insert(at, lines(file, aliases));
+    };
+    let ip = entry.address.addr();
+    plan.notes.push(format!("{path}:{line}: {ip} had no effect, for want of a line end; it has now"));
+    let others: Vec<&Alias> = aliases.iter().copied().filter(|alias| !same(alias, entry)).collect();
+    if others.len() == aliases.len() {
+        plan.wakes.push(ip);
+    }
+    Splice::insert(file.text.bytes().len(), format!("{}{}", file.text.eol(), lines(file, &others)))
+}
+
+/// Where new lines go: behind the last setting of an address, else the last setting, else the end.
+fn place(file: &File) -> usize {
+    let belongs = |name: &str| FAMILY.iter().any(|family| name.starts_with(family));
+    let all = &file.settings.all;
+    let last = all.iter().rfind(|one| belongs(&one.name)).or(all.last());
+    last.map_or(file.text.bytes().len(), |one| file.settings.behind(&file.text, one))
+}
+
+/// The lines of the new suffixes, in the quotes of the file.
+fn lines(file: &File, aliases: &[&Alias]) -> String {
+    let all = &file.settings.all;
+    let numbers = all.iter().filter_map(|one| {
         FAMILY.iter().find_map(|family| one.name.strip_prefix(family)?.strip_prefix('_')?.parse::<u32>().ok())
     });
     let taken: BTreeSet<u32> = numbers.collect();
-    let named = |one: &&crate::syntax::sysconfig::Setting| one.name.starts_with("IPADDR");
-    let quote = file.all.iter().rfind(named).or(file.all.last()).map_or(Some(b'\''), |one| one.quote);
+    let model = all.iter().rfind(|one| one.name.starts_with("IPADDR")).or(all.last());
+    let quote = model.map_or(Some(b'\''), |one| one.quote);
     let quote = quote.map_or_else(String::new, |quote| char::from(quote).to_string());
     let eol = file.text.eol();
     let mut lines = String::new();
     for (alias, number) in aliases.iter().zip(lowest_free(&taken, 0)) {
         lines.push_str(&format!("IPADDR_{number}={quote}{}{quote}{eol}", alias.address));
-        if let Some(label) = &alias.label {
-            let short = label.as_str().rsplit(':').next().unwrap_or_default();
-            lines.push_str(&format!("LABEL_{number}={quote}{short}{quote}{eol}"));
+        if let Some(own) = alias.label.as_ref().and_then(|label| own_part(file, label.as_str())) {
+            lines.push_str(&format!("LABEL_{number}={quote}{own}{quote}{eol}"));
         }
     }
-    let belongs = |name: &str| FAMILY.iter().any(|family| name.starts_with(family));
-    let last = file.all.iter().rev().find(|one| belongs(&one.name)).or(file.all.last());
-    let line = last
-        .and_then(|one| file.text.line(one.line))
-        .or_else(|| file.text.line(file.text.line_count().checked_sub(1)?));
-    let at = line.map_or(file.text.bytes().len(), |line| line.next);
-    let open = file.text.ends_open() && at == file.text.bytes().len();
-    change(root, file, vec![Splice::insert(at, format!("{}{lines}", if open { eol } else { "" }))])
+    lines
 }
 
 fn change(root: &Root, file: &File, splices: Vec<Splice>) -> Result<Change> {

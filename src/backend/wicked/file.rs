@@ -1,48 +1,49 @@
 //! One `ifcfg-IF` and the addresses in it.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
 use super::DIR;
-use crate::alias::{host_prefix, netmask_to_prefix, with_prefix};
+use super::reader::{Reader, Settings};
+use crate::alias::{host_prefix, with_prefix};
 use crate::backend::{Entry, Role};
 use crate::error::Result;
 use crate::root::{Root, RootPath};
-use crate::syntax::sysconfig::{Setting, effective, settings};
+use crate::syntax::sysconfig::{Setting, number};
 use crate::text::Text;
 
 /// Names with these ends are not read (wicked and ifcfg(5)).
 const IGNORED: &[&str] = &["~", ".old", ".bak", ".orig", ".scpmbackup", ".rpmnew", ".rpmsave", ".rpmorig"];
 
 /// Names with these ends are copies, most likely, but they are read.
-const STRAY: &[&str] = &[".rej", ".save", ".tmp", ".swp"];
+const STRAY: &[&str] = &[".rej", ".save", ".tmp", ".swp", ".ipalias"];
+
+/// Variables that name what an interface is made of (ifcfg-bridge(5), ifcfg-bonding(5), ifcfg-team(5)).
+const PORTS: &[&str] = &["BRIDGE_PORTS", "BONDING_SLAVE", "TEAM_PORT_DEVICE", "OVS_BRIDGE_PORT_DEVICE"];
 
 /// A file that configures an interface.
 pub(super) struct File {
     pub(super) interface: String,
     pub(super) path: RootPath,
     pub(super) text: Text,
-    /// Everything that looks like a setting.
-    pub(super) all: Vec<Setting>,
-    /// What counts of it.
-    pub(super) settings: Vec<Setting>,
+    pub(super) settings: Settings,
     /// The bridge or bond that it is a port of.
     pub(super) master: Option<String>,
 }
 
 /// An address of a file.
-pub(super) struct Address {
+struct Address {
     /// What stands behind `IPADDR`.
-    pub(super) suffix: String,
-    pub(super) address: IpNet,
-    pub(super) line: usize,
-    pub(super) is_read: bool,
+    suffix: String,
+    address: IpNet,
+    line: usize,
+    problem: Option<&'static str>,
 }
 
-/// The files of the directory that wicked reads, in the order of their names; `lo` is left out.
-pub(super) fn files(root: &Root) -> Result<Vec<File>> {
+/// The files of the directory that are read, in the order of their names; `lo` is left out.
+pub(super) fn files(root: &Root, reader: Reader) -> Result<Vec<File>> {
     let dir = RootPath::from(DIR);
     let mut all = Vec::new();
     for name in root.list(&dir)? {
@@ -50,19 +51,13 @@ pub(super) fn files(root: &Root) -> Result<Vec<File>> {
             continue;
         };
         if is_interface(interface) && root.is_file(&dir.join(&name))? && interface != "lo" {
-            all.push(read(root, interface)?);
+            all.push(read(root, interface, reader)?);
         }
     }
-    let masters: Vec<(String, String)> = all
-        .iter()
-        .flat_map(|file: &File| {
-            let ports =
-                file.settings.iter().filter(|one| one.name == "BRIDGE_PORTS" || one.name.starts_with("BONDING_SLAVE"));
-            ports.flat_map(|one| one.value.split_whitespace().map(|port| (port.to_owned(), file.interface.clone())))
-        })
-        .collect();
+    let masters: Vec<(String, String)> = all.iter().flat_map(File::ports).collect();
     for file in &mut all {
-        file.master = masters.iter().find(|(port, _)| *port == file.interface).map(|(_, master)| master.clone());
+        let by_master = masters.iter().find(|(port, _)| *port == file.interface).map(|(_, master)| master.clone());
+        file.master = by_master.or_else(|| file.value("MASTER_DEVICE").map(str::to_owned));
     }
     Ok(all)
 }
@@ -73,98 +68,141 @@ pub(super) fn strays(root: &Root) -> Result<Vec<String>> {
     Ok(names.filter(|name| name.starts_with("ifcfg-") && STRAY.iter().any(|end| name.ends_with(end))).collect())
 }
 
-pub(super) fn read(root: &Root, interface: &str) -> Result<File> {
+fn read(root: &Root, interface: &str, reader: Reader) -> Result<File> {
     let path = root.resolve(&RootPath::from(DIR).join(format!("ifcfg-{interface}")))?;
     let text = Text::new(root.read(&path)?.unwrap_or_default());
-    let all = settings(&text);
-    let settings = effective(&all);
-    Ok(File { interface: interface.to_owned(), path, text, all, settings, master: None })
+    let settings = Settings::read(&text, reader, &path)?;
+    Ok(File { interface: interface.to_owned(), path, text, settings, master: None })
 }
 
+/// Whether wicked takes the end of a file's name for an interface; `eth0:0` is rejected, for one.
 fn is_interface(name: &str) -> bool {
     let fits = (1..16).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    fits && !["all", "default", "template"].contains(&name) && !IGNORED.iter().any(|end| name.ends_with(end))
+    fits && !["all", "default"].contains(&name) && !IGNORED.iter().any(|end| name.ends_with(end))
 }
 
 impl File {
-    /// The value of a variable, in lower case.
-    pub(super) fn value(&self, name: &str) -> Option<String> {
-        self.settings.iter().find(|one| one.name == name).map(|one| one.value.to_ascii_lowercase())
+    /// The value of a variable; nothing for an empty one.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.settings.effective.iter().find(|one| one.name == name);
+        found.map(|one| one.value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// The interfaces that this one is made of, each with this one.
+    fn ports(&self) -> Vec<(String, String)> {
+        let named = self.settings.effective.iter().filter(|one| PORTS.iter().any(|start| one.name.starts_with(start)));
+        let ports = named.flat_map(|one| one.value.split_whitespace());
+        ports.map(|port| (port.to_owned(), self.interface.clone())).collect()
+    }
+
+    /// `BOOTPROTO`, in lower case.
     pub(super) fn boot_protocol(&self) -> String {
-        self.value("BOOTPROTO").filter(|value| !value.is_empty()).unwrap_or_else(|| "static".to_owned())
+        self.value("BOOTPROTO").unwrap_or("static").to_ascii_lowercase()
     }
 
     pub(super) fn is_dynamic(&self) -> bool {
         self.boot_protocol().starts_with("dhcp")
     }
 
+    /// Whether it comes up at boot: a file that does not say so is for `ifup` by hand.
     pub(super) fn starts_itself(&self) -> bool {
-        !matches!(self.value("STARTMODE").as_deref(), Some("off" | "manual"))
+        let modes = ["auto", "boot", "onboot", "on", "nfsroot", "hotplug", "ifplugd"];
+        self.value("STARTMODE").is_some_and(|mode| modes.contains(&mode))
     }
 
-    /// Every address, in the order of first occurrence; a plain one at the very end of the file, which is not read, too.
-    pub(super) fn addresses(&self) -> Vec<Address> {
-        let unread = self.all.iter().filter(|one| !one.is_read);
-        let known: BTreeSet<&str> = self.settings.iter().map(|one| one.name.as_str()).collect();
-        let unread = unread.filter(|one| !known.contains(one.name.as_str()));
-        self.settings.iter().chain(unread).filter_map(|one| self.address(one)).collect()
+    /// Why no address of the file is set, if none is.
+    pub(super) fn idle(&self) -> Option<String> {
+        let protocol = self.boot_protocol();
+        if let Some(master) = &self.master {
+            Some(format!("{} is a port of {master}, which has the addresses", self.interface))
+        } else if ["none", "ibft"].contains(&protocol.as_str()) {
+            Some(format!("BOOTPROTO is {protocol}, so that no address is set"))
+        } else if self.value("STARTMODE") == Some("off") {
+            Some("STARTMODE is off".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Every address in the order of first occurrence, those that are not read included.
+    fn addresses(&self) -> Vec<Address> {
+        let known: BTreeSet<&str> = self.settings.effective.iter().map(|one| one.name.as_str()).collect();
+        let unread = self.settings.all.iter().filter(|one| !one.is_read && !known.contains(one.name.as_str()));
+        self.settings.effective.iter().chain(unread).filter_map(|one| self.address(one)).collect()
     }
 
     fn address(&self, setting: &Setting) -> Option<Address> {
         let suffix = setting.name.strip_prefix("IPADDR")?.to_owned();
-        let word = setting.value.split_whitespace().next()?;
-        let (ip, bits) = match word.split_once('/') {
-            Some((ip, bits)) => (ip, Some(bits.trim_end_matches(';').parse::<u8>().ok()?)),
-            None => (word, None),
+        let (ip, bits) = match setting.value.split_once('/') {
+            Some((ip, bits)) => (ip, number(bits)),
+            None => (setting.value.as_str(), None),
         };
-        let ip: IpAddr = ip.parse().ok()?;
+        let (ip, mut problem) = match (ip.parse::<IpAddr>(), ip.split_whitespace().next()) {
+            (Ok(ip), _) => (ip, None),
+            (Err(_), Some(word)) => (word.parse().ok()?, Some("blanks around it keep wicked from reading it")),
+            _ => return None,
+        };
         if ip.is_unspecified() {
             return None;
         }
-        let other = |name: &str| self.settings.iter().find(|one| one.name == format!("{name}{suffix}"));
-        let length = || other("PREFIXLEN").and_then(|one| one.value.parse::<u8>().ok());
-        let mask =
-            || other("NETMASK").filter(|_| ip.is_ipv4()).and_then(|one| netmask_to_prefix(one.value.parse().ok()?));
-        let bits = bits.or_else(length).or_else(mask).unwrap_or_else(|| host_prefix(ip));
-        let address = with_prefix(ip, bits)?;
-        Some(Address { suffix, address, line: setting.line, is_read: setting.is_read })
+        if !setting.is_read {
+            problem = Some("it has no quotes and the file or the 511th byte of the line ends it, so it is not read");
+        }
+        let address = with_prefix(ip, self.prefix(ip, bits, &suffix))?;
+        Some(Address { suffix, address, line: setting.line, problem })
+    }
+
+    /// The prefix: the one in the value, else `PREFIXLEN`, else `NETMASK`, else a single host's. A length of 0 or one that
+    /// is too long is none; a `PREFIXLEN` that is none keeps `NETMASK` from being asked.
+    fn prefix(&self, ip: IpAddr, bits: Option<u32>, suffix: &str) -> u8 {
+        let most = host_prefix(ip);
+        let sound =
+            |bits: Option<u32>| bits.and_then(|bits| u8::try_from(bits).ok()).filter(|b| (1..=most).contains(b));
+        let length = || self.value(&format!("PREFIXLEN{suffix}")).map(|length| sound(number(length)));
+        let mask = || {
+            let mask: Ipv4Addr = self.value(&format!("NETMASK{suffix}")).filter(|_| ip.is_ipv4())?.parse().ok()?;
+            Some(u32::from(mask).leading_ones())
+        };
+        sound(bits).unwrap_or_else(|| length().unwrap_or_else(|| sound(mask())).unwrap_or(most))
     }
 
     /// The label of an address: `eth0:0`, or `0` for it; one that does not fit is ignored.
     fn label(&self, address: &Address) -> Option<String> {
-        let label = &self.settings.iter().find(|one| one.name == format!("LABEL{}", address.suffix))?.value;
+        let label = self.value(&format!("LABEL{}", address.suffix)).filter(|label| *label != self.interface)?;
         let full = match label.strip_prefix(self.interface.as_str()).and_then(|rest| rest.strip_prefix(':')) {
-            Some(_) => label.clone(),
+            Some(_) => label.to_owned(),
             None => format!("{}:{label}", self.interface),
         };
         let sound = full.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte));
-        (address.address.addr().is_ipv4() && sound && full.len() < 16 && !label.is_empty()).then_some(full)
+        (address.address.addr().is_ipv4() && sound && full.len() < 16).then_some(full)
+    }
+
+    /// The suffix of the primary address: none, where there is a bare `IPADDR`; else, without DHCP, the first that brings a
+    /// subnet or a peer.
+    fn primary<'a>(&self, addresses: &'a [Address]) -> Option<&'a str> {
+        let connects = |one: &&Address| {
+            let alone = one.address.prefix_len() == host_prefix(one.address.addr());
+            !alone || self.value(&format!("REMOTE_IPADDR{}", one.suffix)).is_some()
+        };
+        let bare = addresses.iter().find(|one| one.suffix.is_empty());
+        let first = addresses.iter().filter(|_| !self.is_dynamic()).find(connects);
+        bare.or(first).map(|one| one.suffix.as_str())
     }
 
     pub(super) fn entries(&self) -> Vec<Entry> {
-        let idle = if self.boot_protocol() == "none" {
-            Some("BOOTPROTO is none, so that no address is set".to_owned())
-        } else if self.value("STARTMODE").as_deref() == Some("off") {
-            Some("STARTMODE is off".to_owned())
-        } else {
-            None
-        };
+        let idle = self.idle();
         let addresses = self.addresses();
-        let bare = addresses.iter().any(|one| one.suffix.is_empty());
+        let primary = self.primary(&addresses);
         let mut seen = BTreeSet::new();
         let mut entries = Vec::new();
-        for (index, one) in addresses.iter().enumerate() {
-            let first =
-                index == 0 && !bare && !self.is_dynamic() && one.address.prefix_len() < host_prefix(one.address.addr());
-            let problem = if !one.is_read {
-                Some("it is the last line, without quotes and without a line end: wicked does not read it".to_owned())
-            } else if !seen.insert(one.address.addr()) {
-                Some("the same address stands further up".to_owned())
-            } else {
-                idle.clone()
+        for one in &addresses {
+            let twice = one.problem.is_none() && !seen.insert(one.address.addr());
+            let problem = match one.problem {
+                Some(problem) => Some(problem.to_owned()),
+                None if twice => Some("the same address stands further up".to_owned()),
+                None => idle.clone(),
             };
             entries.push(Entry {
                 interface: self.interface.clone(),
@@ -173,7 +211,7 @@ impl File {
                 path: self.path.clone(),
                 line: one.line + 1,
                 form: format!("IPADDR{}", one.suffix),
-                role: if one.suffix.is_empty() || first { Role::Primary } else { Role::Additional },
+                role: if primary == Some(one.suffix.as_str()) { Role::Primary } else { Role::Additional },
                 problem,
             });
         }

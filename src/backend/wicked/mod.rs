@@ -5,6 +5,7 @@
 
 mod edit;
 mod file;
+mod reader;
 
 use std::net::IpAddr;
 
@@ -12,12 +13,17 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::Plan;
-use crate::root::{NodeKind, Root, RootPath};
+use crate::plan::{Command, Disturbs, Plan};
+use crate::root::{Root, RootPath};
 
 use file::{File, files, strays};
+use reader::{Reader, network_service, reader, sysv, wicked_service};
 
-pub(super) const DIR: &str = "/etc/sysconfig/network";
+const DIR: &str = "/etc/sysconfig/network";
+
+/// The variables that belong to an address, by what stands in front of its suffix.
+const FAMILY: [&str; 8] =
+    ["IPADDR", "NETMASK", "PREFIXLEN", "LABEL", "BROADCAST", "REMOTE_IPADDR", "SCOPE", "IP_OPTIONS"];
 
 /// wicked.
 #[derive(Debug, Clone, Copy)]
@@ -29,43 +35,45 @@ impl Backend for Wicked {
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {
-        let files = files(root)?;
+        let reader = reader(root)?;
+        let files = files(root, reader)?;
         if files.is_empty() {
             return Ok(Stance::NotInCharge(format!("there is no {DIR}/ifcfg-IF")));
         }
-        let service = root.link_target(&"/etc/systemd/system/network.service".into())?;
-        let service = service.map(|target| String::from_utf8_lossy(&target).into_owned()).unwrap_or_default();
-        if service.ends_with("NetworkManager.service") {
+        if network_service(root)?.ends_with("NetworkManager.service") {
             let reason = format!("network.service is NetworkManager here, which does not read {DIR}");
             return Ok(Stance::NotInCharge(reason));
         }
-        let evidence = if service.ends_with("wicked.service") {
-            Some("network.service is wicked.service".to_owned())
-        } else if host::unit_enabled(root, "wicked.service")? || host::unit_enabled(root, "wickedd.service")? {
-            Some("wicked.service is enabled".to_owned())
-        } else if sysv(root)? {
-            Some("the init script network is started, which reads the same files".to_owned())
-        } else {
-            None
+        let evidence = match wicked_service(root)? {
+            None if sysv(root)? => Some("the init script network is started, which reads the same files"),
+            evidence => evidence,
         };
+        if evidence.is_none() && host::unit_enabled(root, "NetworkManager.service")? {
+            let reason = format!("wicked is not enabled, but NetworkManager is, which does not read {DIR}");
+            return Ok(Stance::NotInCharge(reason));
+        }
         let primary = primary(root, &files)?;
         let strength = if evidence.is_some() { Strength::Enabled } else { Strength::Configured };
         let file = primary.map_or_else(|| RootPath::from(DIR), |file| file.path.clone());
-        let mut sentences: Vec<String> = evidence.into_iter().collect();
+        let mut sentences: Vec<String> = evidence.map(str::to_owned).into_iter().collect();
         sentences.push(format!("{file} configures the interface"));
+        let auto = match reader {
+            Reader::Wicked => "wicked ifup IF",
+            Reader::Scripts => "ip addr add ADDRESS dev IF",
+        };
         Ok(Stance::InCharge(Claim {
             strength,
             interface: primary.and_then(|file| IfName::new(&file.interface).ok()),
             evidence: sentences,
             files: vec![file],
-            auto: if has_wicked(root)? { "wicked ifup IF".to_owned() } else { "ip addr add ADDRESS dev IF".to_owned() },
-            restart: Ok("systemctl restart network".to_owned()),
+            auto: auto.to_owned(),
+            restart: Ok(restart(reader).argv.join(" ")),
             warnings: warnings(root, primary)?,
         }))
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        Ok(files(root)?.iter().flat_map(File::entries).collect())
+        Ok(files(root, reader(root)?)?.iter().flat_map(File::entries).collect())
     }
 
     fn add(&self, root: &Root, want: &[Alias], _now: &Situation) -> Result<Plan> {
@@ -77,39 +85,28 @@ impl Backend for Wicked {
     }
 }
 
-fn has_wicked(root: &Root) -> Result<bool> {
-    for path in ["/usr/sbin/wicked", "/sbin/wicked"] {
-        if root.kind(&path.into())? == NodeKind::File {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// SLES 11 keeps its runlevels below `/etc/init.d`.
-fn sysv(root: &Root) -> Result<bool> {
-    for level in ["/etc/init.d/rc3.d", "/etc/init.d/rc5.d"] {
-        let started = root.list(&level.into())?.iter().any(|name| name.starts_with(b"S") && name.ends_with(b"network"));
-        if started {
-            return Ok(true);
-        }
-    }
-    host::init_script_enabled(root, "network")
+/// The full restart: every interface down, then up.
+fn restart(reader: Reader) -> Command {
+    let argv: &[&str] = match reader {
+        Reader::Wicked => &["systemctl", "restart", "network"],
+        Reader::Scripts => &["rcnetwork", "restart"],
+    };
+    Command::new(argv.iter().copied()).disturbing(Disturbs::Interface)
 }
 
 /// The interface of the default route: the running one, the one that `routes` or `ifroute-IF` names, or whose subnet has
-/// the gateway; else the one with DHCP, else the only one that starts by itself.
+/// the gateway; else the first that starts by itself, one with DHCP before one with addresses.
 fn primary<'f>(root: &Root, files: &'f [File]) -> Result<Option<&'f File>> {
     let named = |name: &str| files.iter().find(|file| file.interface == name);
     if let Some(file) = host::default_route_interface(root)?.as_deref().and_then(named) {
         return Ok(Some(file));
     }
     for file in files {
-        if default_route(root, &format!("{DIR}/ifroute-{}", file.interface))?.is_some() {
+        if !default_routes(root, &format!("{DIR}/ifroute-{}", file.interface))?.is_empty() {
             return Ok(Some(file));
         }
     }
-    if let Some((gateway, device)) = default_route(root, &format!("{DIR}/routes"))? {
+    for (gateway, device) in default_routes(root, &format!("{DIR}/routes"))? {
         let on_link = |file: &&File| {
             gateway.is_some_and(|gateway| file.entries().iter().any(|entry| entry.address.contains(&gateway)))
         };
@@ -117,20 +114,28 @@ fn primary<'f>(root: &Root, files: &'f [File]) -> Result<Option<&'f File>> {
             return Ok(Some(file));
         }
     }
-    let free = || files.iter().filter(|file| file.starts_itself() && file.master.is_none() && file.interface != "lo");
-    Ok(free().find(|file| file.is_dynamic()).or_else(|| free().find(|file| !file.entries().is_empty())))
+    let free = |starts: bool| {
+        let free = files.iter().filter(|file| file.master.is_none());
+        free.filter(move |file| !starts || file.starts_itself())
+    };
+    let likely = |starts| {
+        let dynamic = free(starts).find(|file| file.is_dynamic());
+        dynamic.or_else(|| free(starts).find(|file| file.entries().iter().any(Entry::is_effective)))
+    };
+    Ok(likely(true).or_else(|| likely(false)).or_else(|| free(true).next()).or_else(|| free(false).next()))
 }
 
-/// The gateway and the device of a `default` line (ifroute(5): destination, gateway, netmask, interface).
-fn default_route(root: &Root, path: &str) -> Result<Option<(Option<IpAddr>, Option<String>)>> {
+/// The gateway and the device of each `default` line (ifroute(5): destination, gateway, netmask, interface).
+fn default_routes(root: &Root, path: &str) -> Result<Vec<(Option<IpAddr>, Option<String>)>> {
     let text = String::from_utf8_lossy(&root.read(&path.into())?.unwrap_or_default()).into_owned();
-    Ok(text.lines().find_map(|line| {
+    let route = |line: &str| {
         let mut words = line.split_whitespace();
-        words.next().filter(|word| ["default", "0.0.0.0/0", "::/0"].contains(word))?;
+        words.next().filter(|word| ["default", "0.0.0.0", "0.0.0.0/0", "::/0"].contains(word))?;
         let gateway = words.next().and_then(|word| word.parse().ok());
         let device = words.nth(1).filter(|word| *word != "-").map(str::to_owned);
         Some((gateway, device))
-    }))
+    };
+    Ok(text.lines().filter_map(route).collect())
 }
 
 fn warnings(root: &Root, primary: Option<&File>) -> Result<Vec<String>> {
@@ -138,15 +143,10 @@ fn warnings(root: &Root, primary: Option<&File>) -> Result<Vec<String>> {
     for name in strays(root)? {
         all.push(format!("{DIR}/{name} is read as an interface of its own; move it away if it is a copy"));
     }
-    if primary.is_some_and(|file| file.value("CLOUD_NETCONFIG_MANAGE").is_some_and(|value| value == "yes")) {
+    if primary.is_some_and(|file| file.value("CLOUD_NETCONFIG_MANAGE") == Some("yes")) {
         all.push(
             "cloud-netconfig manages the additional addresses of this interface (CLOUD_NETCONFIG_MANAGE)".to_owned(),
         );
     }
     Ok(all)
-}
-
-/// The file of `interface`.
-fn file_of(root: &Root, interface: &str) -> Result<Option<File>> {
-    Ok(files(root)?.into_iter().find(|file| file.interface == interface))
 }
