@@ -1,0 +1,528 @@
+//! One file read by a shell: what each statement does to the variables.
+
+use std::collections::BTreeSet;
+
+use super::lexer::{self, Assign, Broken, Lexer, Piece, Word as Written, name_len};
+use super::statement::{self, Kind, Statement, can_set_anything, sets_computed_names};
+use super::{Assignment, Dialect, Doubt, Element, Environment, Function, Origin, Traced, Value, Variable};
+use crate::text::Text;
+
+/// The longest value that is followed, in bytes: `x="$x$x"` doubles with every line.
+const MOST_VALUE_BYTES: usize = 4 << 20;
+
+/// Reads `text`, file number `source`.
+pub(super) fn run(environment: &mut Environment, text: &Text, source: usize) {
+    Run { text, source, environment, open: Vec::new() }.run();
+}
+
+/// One file being read.
+struct Run<'e, 't> {
+    text: &'t Text,
+    source: usize,
+    environment: &'e mut Environment,
+    /// Assignments whose command line has not ended yet: the variable, and which of its assignments.
+    open: Vec<(String, usize)>,
+}
+
+impl Run<'_, '_> {
+    fn run(&mut self) {
+        let mut lexer = Lexer::new(self.text.bytes(), self.environment.dialect);
+        // Commands joined by `&&`, `||` and `|`: a `&` behind the last one sends all of them into another process.
+        let mut list: Vec<Statement> = Vec::new();
+        loop {
+            let statement = match statement::next(&mut lexer, !list.is_empty()) {
+                Ok(Some(statement)) => statement,
+                Ok(None) => return self.close(lexer.at),
+                Err(Broken { at, reason }) => return self.doubt(at, reason),
+            };
+            let end = statement.end;
+            list.push(statement);
+            if matches!(end, "&&" | "||" | "|") {
+                continue;
+            }
+            let goes_on = self.carry_out_list(&std::mem::take(&mut list));
+            if end.is_empty() {
+                self.close(lexer.at);
+            }
+            if !goes_on {
+                return self.close(lexer.at);
+            }
+        }
+    }
+
+    /// Ends the command line: the next one begins at `at`.
+    fn close(&mut self, at: usize) {
+        for (name, index) in std::mem::take(&mut self.open) {
+            let variable = self.environment.variables.get_mut(&name);
+            if let Some(assignment) = variable.and_then(|variable| variable.assignments.get_mut(index)) {
+                assignment.next = at;
+            }
+        }
+    }
+
+    fn carry_out_list(&mut self, list: &[Statement]) -> bool {
+        let background = list.last().is_some_and(|last| last.end == "&");
+        // Whether the command runs only if the one before it did well, or in another process.
+        let mut conditional = false;
+        let mut goes_on = true;
+        for statement in list {
+            let depends = conditional || background || statement.end == "|";
+            conditional = matches!(statement.end, "&&" | "||" | "|");
+            goes_on &= self.carry_out(statement, depends);
+        }
+        goes_on
+    }
+
+    /// Does what the statement does to variables; whether the file goes on behind it.
+    fn carry_out(&mut self, statement: &Statement, depends: bool) -> bool {
+        let maybe = "a command that may or may not run";
+        match statement.kind {
+            Kind::Compound(wild) => {
+                self.mentioned(statement, maybe);
+                if wild {
+                    self.doubt(statement.at.start, "a command that can set any variable, or end the file".to_owned());
+                }
+                self.calls(statement);
+            }
+            Kind::Function(wild) => self.define(statement, wild),
+            Kind::Simple | Kind::Export if depends => {
+                self.mentioned(statement, maybe);
+                if statement.words.first().is_some_and(can_set_anything) || sets_computed_names(&statement.words) {
+                    self.doubt(statement.at.start, "a command that can set any variable, or end the file".to_owned());
+                }
+                self.calls(statement);
+            }
+            Kind::Export => self.export(statement),
+            Kind::Simple => match statement.words.first() {
+                None => statement.assigns.iter().for_each(|assign| self.assign(assign)),
+                Some(name) if name.is("return") => return false,
+                Some(name) => self.command(statement, name),
+            },
+        }
+        true
+    }
+
+    /// A command that certainly runs.
+    fn command(&mut self, statement: &Statement, name: &Written) {
+        let alone = statement.assigns.is_empty();
+        let literal = name.literal().unwrap_or_default();
+        if can_set_anything(name) {
+            let what = if literal.is_empty() { "a computed command".to_owned() } else { format!("`{literal}`") };
+            self.doubt(statement.at.start, format!("{what}, which can set any variable or end the file"));
+        } else if self.environment.functions.contains_key(&literal) {
+            self.mentioned(statement, "a command that may set it");
+            self.calls(statement);
+        } else if literal == "unset" && alone {
+            self.unset(statement);
+        } else if self.is_assignment_in_disguise(name) {
+            self.doubt(statement.at.start, "a word that may be an assignment".to_owned());
+        } else if sets_computed_names(&statement.words) {
+            self.doubt(statement.at.start, format!("`{literal}` of a computed name"));
+        } else if GIVES_ATTRIBUTES.contains(&literal.as_str()) {
+            self.mentioned(statement, "a declaration");
+            let named = |word: &Written| word.literal().is_none_or(|text| name_len(text.as_bytes()) > 0);
+            if !statement.words.iter().all(named) {
+                self.doubt(statement.at.start, "a declaration of something that is not a name".to_owned());
+            }
+            let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
+            self.environment.attributed.extend(names(bytes).map(|(name, _)| name));
+        } else if is_external(&literal) && !self.sets_in_passing(statement) {
+            // Another process: it cannot set a variable of this shell.
+        } else if !(is_harmless(name) && alone && !self.sets_in_passing(statement)) {
+            self.mentioned(statement, "a command that may set it");
+        }
+    }
+
+    fn export(&mut self, statement: &Statement) {
+        let names: Option<Vec<String>> = statement.words.iter().skip(1).map(Written::literal).collect();
+        if !names.is_some_and(|names| names.iter().all(|name| is_name(name))) {
+            return self.doubt(statement.at.start, "an export of something that is not a name".to_owned());
+        }
+        // All arguments are expanded before any is assigned.
+        let chained = statement.assigns.len() > 1 && statement.assigns.iter().any(expands);
+        if chained || statement.assigns.iter().any(|assign| self.splits(assign)) {
+            self.mentioned(statement, "an export that is not a plain assignment");
+        } else {
+            statement.assigns.iter().for_each(|assign| self.assign(assign));
+        }
+    }
+
+    /// Whether the shell may see an assignment in a command's name, which the lexer did not: its name goes over two
+    /// lines, or has an index that is not a number, or there is a `+=` that this dialect does not have.
+    fn is_assignment_in_disguise(&self, name: &Written) -> bool {
+        let mut raw = self.text.bytes().get(name.at.clone()).unwrap_or_default().to_vec();
+        while let Some(at) = raw.windows(2).position(|pair| pair == b"\\\n") {
+            raw.drain(at..at + 2);
+        }
+        let rest = raw.get(name_len(&raw)..).unwrap_or_default();
+        rest.len() < raw.len() && (rest.starts_with(b"=") || rest.starts_with(b"+=") || rest.starts_with(b"["))
+    }
+
+    /// A function: calling it, perhaps from another file, may set what it assigns.
+    fn define(&mut self, statement: &Statement, wild: bool) {
+        let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
+        let all: Vec<String> = names(bytes).map(|(name, _)| name).collect();
+        let signs: [&[u8]; 4] = [b"=", b"+=", b":=", b"["];
+        let set = names(bytes).filter(|(_, rest)| signs.iter().any(|sign| rest.starts_with(sign)));
+        let set: Vec<String> = set.map(|(name, _)| name).collect();
+        self.make_unknown(set, statement.at.start, "a function that may set it");
+        match statement.words.first().and_then(Written::literal) {
+            Some(name) => drop(self.environment.functions.insert(name, Function { names: all, wild })),
+            None => self.doubt(statement.at.start, "a function with a computed name".to_owned()),
+        }
+    }
+
+    /// What the functions do that are named in the statement, or in a function named there.
+    fn calls(&mut self, statement: &Statement) {
+        if self.environment.functions.is_empty() {
+            return;
+        }
+        let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
+        let mut open: Vec<String> = statement.words.first().and_then(Written::literal).into_iter().collect();
+        open.extend(names(bytes).map(|(name, _)| name));
+        let mut seen = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            let Some(function) = self.environment.functions.get(&name).filter(|_| seen.insert(name)) else { continue };
+            let (names, wild) = (function.names.clone(), function.wild);
+            open.extend(names.iter().cloned());
+            if wild {
+                self.doubt(statement.at.start, "a function that can set any variable, or end the file".to_owned());
+            }
+            self.make_unknown(names, statement.at.start, "a function that may set it");
+        }
+    }
+
+    fn unset(&mut self, statement: &Statement) {
+        let names: Option<Vec<String>> = statement.words.iter().skip(1).map(Written::literal).collect();
+        match names.filter(|names| names.iter().all(|name| is_name(name))) {
+            Some(names) => {
+                for name in names {
+                    if self.environment.attributed.contains(&name) {
+                        continue;
+                    }
+                    self.environment.variables.remove(&name);
+                    self.environment.perhaps_arrays.remove(&name);
+                    self.open.retain(|(open, _)| *open != name);
+                }
+            }
+            None => self.doubt(statement.at.start, "an unset of something that is not a name".to_owned()),
+        }
+    }
+
+    /// Whether the shell may split or expand the value where `export` takes it as an argument.
+    fn splits(&self, assign: &Assign) -> bool {
+        match &assign.written {
+            lexer::Written::Scalar(word) => {
+                let plain = assign.index.is_none() && !assign.append && !word.patterned;
+                !plain || self.environment.dialect == Dialect::Sh && !self.is_tame(word)
+            }
+            lexer::Written::Array(_) => true,
+        }
+    }
+
+    /// Whether nothing in the word is split or expanded where words are (POSIX.1-2024, 2.6.5 and 2.6.6).
+    fn is_tame(&self, word: &Written) -> bool {
+        let tame = |piece: &Piece| match piece {
+            Piece::Variable(name, false) => match self.environment.get(name).map(|variable| &variable.value) {
+                Some(Value::Text(text)) => !text.bytes().iter().any(|byte| b" \t\n*?[\\".contains(byte)),
+                None => true,
+                _ => false,
+            },
+            Piece::Byte(..) | Piece::Variable(_, true) => true,
+            Piece::Unknown(_) => false,
+        };
+        !word.patterned && word.pieces.iter().all(tame) && self.environment.get("IFS").is_none()
+    }
+
+    /// `${name:=value}` among the words of a command.
+    fn sets_in_passing(&self, statement: &Statement) -> bool {
+        let unknown = |word: &Written| word.pieces.iter().any(|piece| matches!(piece, Piece::Unknown(_)));
+        let value = |assign: &Assign| match &assign.written {
+            lexer::Written::Scalar(word) => unknown(word),
+            lexer::Written::Array(_) => true,
+        };
+        statement.words.iter().any(unknown) || statement.assigns.iter().any(value)
+    }
+
+    fn doubt(&mut self, at: usize, reason: String) {
+        let line = self.line(at);
+        self.environment.doubts.push(Doubt { source: self.source, line, reason });
+    }
+
+    /// Every name in the statement becomes unknown.
+    fn mentioned(&mut self, statement: &Statement, reason: &str) {
+        let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
+        let names: Vec<String> = names(bytes).map(|(name, _)| name).collect();
+        self.make_unknown(names, statement.at.start, reason);
+    }
+
+    fn make_unknown(&mut self, names: Vec<String>, at: usize, reason: &str) {
+        let line = self.line(at);
+        for name in names {
+            if self.environment.dialect == Dialect::Bash {
+                self.environment.perhaps_arrays.insert(name.clone());
+            }
+            let value = Value::Unknown { reason: reason.to_owned(), source: self.source, line };
+            let new = || Variable { value: value.clone(), assignments: Vec::new() };
+            self.environment.variables.entry(name).or_insert_with(new).value = value.clone();
+        }
+    }
+
+    fn assign(&mut self, assign: &Assign) {
+        let line = self.line(assign.at.start);
+        let old = self.environment.variables.remove(&assign.name);
+        let (old, mut assignments) = old.map_or((None, Vec::new()), |old| (Some(old.value), old.assignments));
+        let written = match &assign.written {
+            lexer::Written::Scalar(word) => self.scalar(word, &assign.name, old.as_ref()).map(Value::Text),
+            lexer::Written::Array(words) => self.elements(words, &assign.name, old.as_ref(), assign, assignments.len()),
+        };
+        let was_array = matches!(old, Some(Value::Array(_))) || assign.index.is_some();
+        let perhaps_array = self.environment.perhaps_arrays.contains(&assign.name);
+        let value = match written {
+            _ if self.environment.attributed.contains(&assign.name) => {
+                self.doubt(assign.at.start, format!("an assignment to {}, which a declaration is for", assign.name));
+                Err("attributes that may change it".to_owned())
+            }
+            Ok(Value::Text(_)) if perhaps_array => Err("a string where an array may have been".to_owned()),
+            Ok(written) => merge(old, written, assign, &assignments),
+            Err(what) => Err(what),
+        };
+        let arrays = &mut self.environment.perhaps_arrays;
+        match &value {
+            Ok(Value::Array(_)) => drop(arrays.remove(&assign.name)),
+            Err(_) if was_array || matches!(assign.written, lexer::Written::Array(_)) => {
+                arrays.insert(assign.name.clone());
+            }
+            _ => {}
+        }
+        let unknown = |what| Value::Unknown { reason: format!("it is set with {what}"), source: self.source, line };
+        let value = value.unwrap_or_else(unknown);
+        self.open.push((assign.name.clone(), assignments.len()));
+        assignments.push(Assignment {
+            source: self.source,
+            line,
+            name: assign.name.clone(),
+            append: assign.append,
+            array: matches!(assign.written, lexer::Written::Array(_)),
+            at: assign.at.clone(),
+            value_at: assign.value_at.clone(),
+            quote: match &assign.written {
+                lexer::Written::Scalar(word) => word.quote,
+                lexer::Written::Array(_) => None,
+            },
+            next: assign.at.end,
+        });
+        self.environment.variables.insert(assign.name.clone(), Variable { value, assignments });
+    }
+
+    /// The value of a word; `name`, which is being assigned, still has the value `old`.
+    fn scalar(&self, word: &Written, name: &str, old: Option<&Value>) -> Result<Traced, String> {
+        let mut value = Traced::default();
+        for piece in &word.pieces {
+            match piece {
+                Piece::Byte(byte, at) => value.push(*byte, Origin { source: self.source, at: *at }),
+                Piece::Unknown(what) => return Err((*what).to_owned()),
+                Piece::Variable(other, _) => {
+                    let known = if other == name { old } else { self.environment.get(other).map(|found| &found.value) };
+                    match known {
+                        _ if DYNAMIC.contains(&other.as_str()) => {
+                            return Err(format!("${other}, which changes by itself"));
+                        }
+                        None if INHERITED.contains(&other.as_str()) => {
+                            return Err(format!("${other}, which comes from outside"));
+                        }
+                        None => {}
+                        Some(Value::Text(text)) => value.extend(text),
+                        Some(Value::Array(all)) => {
+                            let first = all.iter().find(|element| element.index == 0);
+                            first.into_iter().for_each(|first| value.extend(&first.value));
+                        }
+                        Some(Value::Unknown { .. }) => return Err(format!("${other}, which is not known")),
+                    }
+                }
+            }
+            if value.bytes.len() > MOST_VALUE_BYTES {
+                return Err("a value that grows without bound".to_owned());
+            }
+        }
+        Ok(value)
+    }
+
+    fn elements(
+        &self,
+        words: &[(Option<usize>, Written)],
+        name: &str,
+        old: Option<&Value>,
+        assign: &Assign,
+        assignment: usize,
+    ) -> Result<Value, String> {
+        let mut elements: Vec<Element> = match old {
+            Some(Value::Array(old)) if assign.append => old.clone(),
+            Some(Value::Text(_)) if assign.append => return Err("an array behind a string".to_owned()),
+            Some(Value::Unknown { .. }) if assign.append => {
+                return Err("an addition to something that is not known".to_owned());
+            }
+            _ => Vec::new(),
+        };
+        let mut next = elements.iter().map(|element| element.index + 1).max().unwrap_or(0);
+        for (index, word) in words {
+            let own = |piece: &Piece| matches!(piece, Piece::Variable(other, false) if other == name);
+            if word.pieces.iter().any(own) || !self.is_tame(word) {
+                return Err("an element that the shell may split or expand".to_owned());
+            }
+            let value = self.scalar(word, name, old)?;
+            if value.bytes().is_empty() && !word.quoted && index.is_none() {
+                continue;
+            }
+            let index = index.unwrap_or(next);
+            next = index.saturating_add(1);
+            elements.retain(|element| element.index != index);
+            elements.push(Element { index, value, assignment, at: word.at.clone() });
+        }
+        elements.sort_by_key(|element| element.index);
+        Ok(Value::Array(elements))
+    }
+
+    /// The number of the line that byte `at` is in, from 1.
+    fn line(&self, at: usize) -> usize {
+        let (mut low, mut high) = (0, self.text.line_count());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.text.line(middle).is_some_and(|line| line.start <= at) { low = middle + 1 } else { high = middle }
+        }
+        low.max(1)
+    }
+}
+
+/// The value after an assignment of `written` to a variable that holds `old` (bash(1), "Arrays" and "PARAMETERS").
+fn merge(old: Option<Value>, written: Value, assign: &Assign, before: &[Assignment]) -> Result<Value, String> {
+    let Value::Text(text) = written else { return Ok(written) };
+    let assignment = before.len();
+    let mut elements = match (old, assign.index) {
+        (Some(Value::Unknown { .. }), index) if assign.append || index.is_some() => {
+            return Err("an addition to something that is not known".to_owned());
+        }
+        (Some(Value::Text(mut before)), None) if assign.append => {
+            before.extend(&text);
+            return Ok(Value::Text(before));
+        }
+        (Some(Value::Array(elements)), _) => elements,
+        (_, None) => return Ok(Value::Text(text)),
+        (Some(Value::Text(value)), Some(_)) => {
+            let at = before.last().map(|last| last.value_at.clone()).unwrap_or_default();
+            vec![Element { index: 0, value, assignment: assignment.saturating_sub(1), at }]
+        }
+        (_, Some(_)) => Vec::new(),
+    };
+    let index = assign.index.unwrap_or(0);
+    let same = elements.iter().position(|element| element.index == index);
+    if same.map(|at| elements.remove(at)).is_some() && assign.append {
+        return Err("an addition to an element".to_owned());
+    }
+    elements.push(Element { index, value: text, assignment, at: assign.value_at.clone() });
+    elements.sort_by_key(|element| element.index);
+    Ok(Value::Array(elements))
+}
+
+fn expands(assign: &Assign) -> bool {
+    match &assign.written {
+        lexer::Written::Scalar(word) => word.pieces.iter().any(|piece| matches!(piece, Piece::Variable(..))),
+        lexer::Written::Array(_) => true,
+    }
+}
+
+/// Builtins that give variables attributes.
+const GIVES_ATTRIBUTES: &[&str] = &["readonly", "declare", "typeset", "local"];
+
+/// Variables that change by themselves (sh(1), bash(1)).
+const DYNAMIC: &[&str] = &[
+    "_",
+    "BASHOPTS",
+    "BASHPID",
+    "BASH_COMMAND",
+    "BASH_SUBSHELL",
+    "COMP_WORDBREAKS",
+    "DIRSTACK",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "FUNCNAME",
+    "GROUPS",
+    "HISTCMD",
+    "LINENO",
+    "PPID",
+    "RANDOM",
+    "SECONDS",
+    "SHELLOPTS",
+    "SRANDOM",
+    "UID",
+];
+
+/// Variables that the shell or the scripts around it have set before any file is read.
+const INHERITED: &[&str] = &[
+    "BASH",
+    "BASH_VERSION",
+    "HOME",
+    "HOSTNAME",
+    "HOSTTYPE",
+    "IFACE",
+    "IFS",
+    "IFVAR",
+    "LANG",
+    "LC_ALL",
+    "LOGNAME",
+    "MACHTYPE",
+    "OLDPWD",
+    "OPTARG",
+    "OPTERR",
+    "OPTIND",
+    "OSTYPE",
+    "PATH",
+    "PS1",
+    "PS2",
+    "PS4",
+    "PWD",
+    "RC_SVCNAME",
+    "SHELL",
+    "SHLVL",
+    "TERM",
+    "TZ",
+    "USER",
+];
+
+/// Whether this is the name of a program, which no function or builtin of a shell has.
+fn is_external(name: &str) -> bool {
+    name.contains(['/', '.', '='])
+}
+
+/// Commands that set no variable, however they are called.
+fn is_harmless(name: &Written) -> bool {
+    let names = [":", "true", "false", "echo", "test", "[", "set", "umask", "ulimit", "trap", "logger", "cd"];
+    names.iter().any(|harmless| name.is(harmless))
+}
+
+/// Every name in `bytes` that may be set there, with what follows it: not those of `$name` and `${name}`.
+fn names(bytes: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        loop {
+            let gap = rest.iter().position(|byte| is_name_byte(*byte))?;
+            let (skipped, from) = rest.split_at(gap);
+            let length = from.iter().take_while(|byte| is_name_byte(**byte)).count();
+            rest = from.get(length..).unwrap_or_default();
+            let sets = rest.starts_with(b"=") || rest.starts_with(b":=");
+            let used = skipped.ends_with(b"$") || skipped.ends_with(b"${") && !sets;
+            if let (Some(word), 1.., false) = (from.get(..length), name_len(from), used) {
+                return Some((String::from_utf8_lossy(word).into_owned(), rest));
+            }
+        }
+    })
+}
+
+fn is_name(word: &str) -> bool {
+    !word.is_empty() && name_len(word.as_bytes()) == word.len()
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
