@@ -128,6 +128,7 @@ const OTHERS: &[&str] = &[
     "a-b=9",
     "a =9",
     "readonly d",
+    "if :; then readonly c=1; fi",
     "export a b=2",
     "# a=9",
     "   # don't",

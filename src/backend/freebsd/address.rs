@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::alias::{host_prefix, netmask_to_prefix, with_prefix};
 use crate::syntax::shell::{Origin, Traced, Word};
 
-/// The most addresses that a range may have (`netif_ipexpand_max`).
-const MOST_IN_RANGE: usize = 2048;
+/// The most addresses that a range is expanded to (`netif_ipexpand_max`).
+pub(super) const MOST_IN_RANGE: usize = 2048;
 
 /// One address or range of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) struct Item {
     pub(super) is_range: bool,
     /// Whether it belongs to CARP.
     pub(super) is_carp: bool,
+    /// Whether a carriage return is in it, which ifconfig does not take.
+    pub(super) is_broken: bool,
     /// Where it begins.
     pub(super) origin: Option<Origin>,
 }
@@ -34,8 +36,10 @@ pub(super) struct Item {
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// Families, addresses, options.
+    /// Families, addresses, options; the family of the first one may be missing.
     Groups,
+    /// The same, with what stands in front of the first family passed over (`ifconfig_IF_aliases`).
+    Families,
     /// Addresses alone, each a word (`ipv4_addrs_IF`).
     Words,
     /// Addresses alone, IPv6 (`ipv6_ifconfig_IF`).
@@ -47,17 +51,29 @@ pub(super) enum Style {
 pub(super) struct Items {
     pub(super) words: Vec<Word>,
     pub(super) items: Vec<Item>,
+    /// The word that each group begins with, whether it is understood or not.
+    pub(super) starts: Vec<usize>,
+    /// Whether there are addresses that are not understood, such as host names.
+    pub(super) has_others: bool,
+    /// Whether it asks for DHCP.
+    pub(super) asks_dhcp: bool,
 }
 
-/// Reads a value. `ranges` says whether this system knows them.
-pub(super) fn items(value: &Traced, style: Style, ranges: bool) -> Items {
+/// Words of `ifconfig_IF` for the scripts themselves, whatever their case, and `up`.
+const FLAGS: &[&str] = &["dhcp", "syncdhcp", "nosyncdhcp", "noauto", "wpa", "hostap", "up"];
+
+/// Reads a value. `limit` is how many addresses a range is expanded to: none where the system does not know them.
+pub(super) fn items(value: &Traced, style: Style, limit: usize) -> Items {
     let words = value.words();
     let texts: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(&word.text).into_owned()).collect();
     let mut starts: Vec<(usize, usize)> = Vec::new();
+    let is_flag = |text: &String| FLAGS.contains(&text.to_ascii_lowercase().as_str());
+    let first = texts.iter().position(|text| !is_flag(text));
     for (index, text) in texts.iter().enumerate() {
         let family = text == "inet" || text == "inet6";
         let bare = match style {
-            Style::Groups => index == 0 && !family && parse(text, true).is_some(),
+            Style::Groups => Some(index) == first && !family && parse(text, 1).is_some(),
+            Style::Families => false,
             Style::Words => true,
             Style::Single => index == 0 && !family,
         };
@@ -70,7 +86,7 @@ pub(super) fn items(value: &Traced, style: Style, ranges: bool) -> Items {
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([words.len()]);
     let item = |((start, address), end): ((usize, usize), usize)| {
         let options = texts.get(address + 1..end).unwrap_or_default();
-        let (mut nets, is_range) = parse(texts.get(address)?, ranges)?;
+        let (mut nets, is_range) = parse(texts.get(address)?, limit)?;
         if let (Some(bits), [net]) = (option_bits(options), nets.as_slice()) {
             nets = vec![with_prefix(net.addr(), bits)?];
         }
@@ -80,18 +96,25 @@ pub(super) fn items(value: &Traced, style: Style, ranges: bool) -> Items {
             nets,
             is_range,
             is_carp: options.iter().any(|word| word == "vhid"),
+            is_broken: options.iter().any(|word| word.contains('\r')),
             origin: words.get(start).and_then(|word| word.origins.first()).copied(),
         })
     };
-    let items = starts.iter().copied().zip(ends).filter_map(item).collect();
-    Items { words, items }
+    let items: Vec<Item> = starts.iter().copied().zip(ends).filter_map(item).collect();
+    let has_address = |(_, address): &&(usize, usize)| {
+        texts.get(*address).is_some_and(|text| text.contains(['.', ':']) || text.bytes().any(|b| b.is_ascii_digit()))
+    };
+    let has_others = starts.iter().filter(has_address).count() > items.len();
+    let asks_dhcp = texts.iter().any(|text| text.to_ascii_lowercase().ends_with("dhcp"));
+    let starts = starts.iter().map(|(start, _)| *start).collect();
+    Items { words, items, starts, has_others, asks_dhcp }
 }
 
 /// The prefix that `netmask` or `prefixlen` gives.
 fn option_bits(options: &[String]) -> Option<u8> {
     options.windows(2).find_map(|pair| match pair {
         [key, value] if key == "prefixlen" => value.parse().ok(),
-        [key, value] if key == "netmask" => match value.strip_prefix("0x") {
+        [key, value] if key == "netmask" => match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
             Some(hex) => netmask_to_prefix(u32::from_str_radix(hex, 16).ok()?.into()),
             None => netmask_to_prefix(value.parse().ok()?),
         },
@@ -100,7 +123,7 @@ fn option_bits(options: &[String]) -> Option<u8> {
 }
 
 /// The addresses of a word, and whether it is a range.
-fn parse(text: &str, ranges: bool) -> Option<(Vec<IpNet>, bool)> {
+fn parse(text: &str, limit: usize) -> Option<(Vec<IpNet>, bool)> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
         None => (text, None),
@@ -108,14 +131,14 @@ fn parse(text: &str, ranges: bool) -> Option<(Vec<IpNet>, bool)> {
     if let Ok(ip) = address.parse::<IpAddr>() {
         return Some((vec![with_prefix(ip, bits.unwrap_or_else(|| host_prefix(ip)))?], false));
     }
-    if !ranges || !address.contains('-') {
+    if limit == 0 || !address.contains('-') {
         return None;
     }
-    let nets = if address.contains(':') { range6(address, bits) } else { range4(address, bits) };
+    let nets = if address.contains(':') { range6(address, bits, limit) } else { range4(address, bits, limit) };
     nets.map(|nets| (nets, true))
 }
 
-fn range4(address: &str, bits: Option<u8>) -> Option<Vec<IpNet>> {
+fn range4(address: &str, bits: Option<u8>, limit: usize) -> Option<Vec<IpNet>> {
     let bounds: Vec<(u8, u8)> = address
         .split('.')
         .map(|part| bounds(part, 10))
@@ -131,8 +154,8 @@ fn range4(address: &str, bits: Option<u8>) -> Option<Vec<IpNet>> {
                 for fourth in d.0..=d.1 {
                     let bits = if nets.is_empty() { bits.unwrap_or(32) } else { 32 };
                     nets.push(with_prefix(Ipv4Addr::new(first, second, third, fourth).into(), bits)?);
-                    if nets.len() > MOST_IN_RANGE {
-                        return None;
+                    if nets.len() >= limit {
+                        return Some(nets);
                     }
                 }
             }
@@ -142,20 +165,17 @@ fn range4(address: &str, bits: Option<u8>) -> Option<Vec<IpNet>> {
 }
 
 /// One group of an IPv6 address may be a range; each address keeps the prefix.
-fn range6(address: &str, bits: Option<u8>) -> Option<Vec<IpNet>> {
+fn range6(address: &str, bits: Option<u8>, limit: usize) -> Option<Vec<IpNet>> {
     let groups: Vec<&str> = address.split(':').collect();
     let at = groups.iter().position(|group| group.contains('-'))?;
     let (low, high) = bounds(groups.get(at)?, 16)?;
-    if usize::from(high - low) >= MOST_IN_RANGE {
-        return None;
-    }
     let one = |value: u16| {
         let mut groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
         *groups.get_mut(at)? = format!("{value:x}");
         let ip: Ipv6Addr = groups.join(":").parse().ok()?;
         with_prefix(ip.into(), bits.unwrap_or(128))
     };
-    (low..=high).map(one).collect()
+    (low..=high).take(limit).map(one).collect()
 }
 
 fn bounds(part: &str, radix: u32) -> Option<(u16, u16)> {

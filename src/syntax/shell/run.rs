@@ -76,6 +76,9 @@ impl Run<'_, '_> {
     /// Does what the statement does to variables; whether the file goes on behind it.
     fn carry_out(&mut self, statement: &Statement, depends: bool) -> bool {
         let maybe = "a command that may or may not run";
+        if let Some(assign) = statement.assigns.iter().find(|one| self.environment.attributed.contains(&one.name)) {
+            self.doubt(statement.at.start, format!("an assignment to {}, which a declaration is for", assign.name));
+        }
         match statement.kind {
             Kind::Compound(wild) => {
                 self.mentioned(statement, maybe);
@@ -124,8 +127,6 @@ impl Run<'_, '_> {
             if !statement.words.iter().all(named) {
                 self.doubt(statement.at.start, "a declaration of something that is not a name".to_owned());
             }
-            let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
-            self.environment.attributed.extend(names(bytes).map(|(name, _)| name));
         } else if is_external(&literal) && !self.sets_in_passing(statement) {
             // Another process: it cannot set a variable of this shell.
         } else if !(is_harmless(name) && alone && !self.sets_in_passing(statement)) {
@@ -253,6 +254,9 @@ impl Run<'_, '_> {
     fn mentioned(&mut self, statement: &Statement, reason: &str) {
         let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
         let names: Vec<String> = names(bytes).map(|(name, _)| name).collect();
+        if names.iter().any(|name| GIVES_ATTRIBUTES.contains(&name.as_str())) {
+            self.environment.attributed.extend(names.iter().cloned());
+        }
         self.make_unknown(names, statement.at.start, reason);
     }
 
@@ -279,10 +283,7 @@ impl Run<'_, '_> {
         let was_array = matches!(old, Some(Value::Array(_))) || assign.index.is_some();
         let perhaps_array = self.environment.perhaps_arrays.contains(&assign.name);
         let value = match written {
-            _ if self.environment.attributed.contains(&assign.name) => {
-                self.doubt(assign.at.start, format!("an assignment to {}, which a declaration is for", assign.name));
-                Err("attributes that may change it".to_owned())
-            }
+            _ if self.environment.attributed.contains(&assign.name) => Err("attributes that may change it".to_owned()),
             Ok(Value::Text(_)) if perhaps_array => Err("a string where an array may have been".to_owned()),
             Ok(written) => merge(old, written, assign, &assignments),
             Err(what) => Err(what),
