@@ -33,8 +33,9 @@ x_awk='
     if (prefix == "") prefix = is_six ? 128 : 32
     shown = 0; show(part[1], prefix)
   }
-  { for (i = 1; i <= NF; i++) w[++n] = $i }
-  END {
+  BEGIN {
+    n = split(ENVIRON["x_value"], w, /[ \t\n]+/); if (w[1] == "") { for (i = 1; i < n; i++) w[i] = w[i + 1]; n-- }
+    if (n > 0 && w[n] == "") n--
     flags = 1
     for (i = 1; i <= n; i++) {
       if (style == "words") { emit(w[i], ""); continue }
@@ -53,7 +54,10 @@ x_awk='
       i = j - 1
     }
   }'
-x_take() { printf '%s\n' "$2" | tr '\n' ' ' | sed '$a\' | awk -v device="$x_interface" -v on="$x_on" -v dragonfly="$x_dragonfly" -v limit="${netif_ipexpand_max:-2048}" -v style="$1" "$x_awk"; }
+x_take() { # STYLE VARIABLE
+  eval "x_value=\${$2-}"
+  [ -z "$x_value" ] || x_value=$x_value awk -v device="$x_interface" -v on="$x_on" -v dragonfly="$x_dragonfly" -v limit="${netif_ipexpand_max:-2048}" -v style="$1" "$x_awk"
+}
 x_get() { eval "printf '%s' \"\${$1-}\""; }
 x_version=$(sed -n "s/^USERLAND_VERSION=[\"']\\([0-9]*\\).*/\\1/p" "$x_root/bin/freebsd-version" 2>/dev/null)
 if [ -z "$x_version" ] && grep -q '^ID=freebsd' "$x_root/etc/os-release" 2>/dev/null; then x_version=$(sed -n 's/^VERSION_ID="*\([0-9]*\).*/\1/p' "$x_root/etc/os-release"); fi
@@ -101,14 +105,14 @@ for x_key in $x_keys; do
   if eval "[ -z \"\${ifconfig_${x_key}_ipv6+x}\" ]" && [ -n "$(x_get ifconfig_DEFAULT)" ]; then x_on=1; fi
   x_old=1
   if [ -n "$x_dragonfly" ]; then case $ipv6_enable in [Yy][Ee][Ss]) ;; *) x_old= ;; esac; fi
-  x_take groups "$(x_get "ifconfig_$x_key")"
+  x_take groups "ifconfig_$x_key"
   if [ -z "$x_dragonfly" ]; then
-    x_take groups "$(x_get "ifconfig_${x_key}_ipv6")"
-    x_take families "$(x_get "ifconfig_${x_key}_aliases")"
-    x_take words "$(x_get "ipv4_addrs_$x_key")"
+    x_take groups "ifconfig_${x_key}_ipv6"
+    x_take families "ifconfig_${x_key}_aliases"
+    x_take words "ipv4_addrs_$x_key"
   fi
-  for x_name in $(x_aliases "ifconfig_${x_key}_alias"); do x_take groups "$(x_get "$x_name")"; done
+  for x_name in $(x_aliases "ifconfig_${x_key}_alias"); do x_take groups "$x_name"; done
   if [ -n "$x_old" ]; then
-    for x_name in "ipv6_ifconfig_$x_key" $(x_aliases "ipv6_ifconfig_${x_key}_alias"); do x_take groups "$(x_get "$x_name")"; done
+    for x_name in "ipv6_ifconfig_$x_key" $(x_aliases "ipv6_ifconfig_${x_key}_alias"); do x_take groups "$x_name"; done
   fi
 done

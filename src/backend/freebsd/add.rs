@@ -1,6 +1,6 @@
 //! The plan that adds a numbered alias for each address, behind the interface's other variables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
@@ -52,24 +52,44 @@ fn add_to(edits: &mut Edits<'_>, plan: &mut Plan, key: &str, aliases: &[&Alias])
     let style = Style::of(chain.generation, &own);
     let stem = format!("ifconfig_{key}_alias");
     let known = chain.aliases(&stem)?;
-    let mut values = missing.iter().map(|alias| style.write(alias.address));
-    // An empty alias ends the search, so it is filled.
-    for (name, ..) in &known {
-        let Some((value, variable)) = chain.value(name)? else { continue };
-        let (true, Some(last)) = (value.bytes().is_empty(), variable.assignments.last()) else { continue };
-        let Some(text) = values.next() else { break };
-        edits.push(last.source, Splice { range: last.value_at.clone(), with: format!("\"{text}\"").into() })?;
-        wake(plan, &own, &format!("{name} was empty"));
+    let mut values = missing.iter().map(|alias| style.write(alias.address)).peekable();
+    let mut taken = BTreeSet::new();
+    let mut empty = BTreeMap::new();
+    for (name, number, _) in known.iter().filter(|(name, ..)| !moved.contains(name)) {
+        taken.insert(*number);
+        if !chain.is_filled(name)? {
+            empty.entry(*number).or_insert(name);
+        }
     }
-    let taken: BTreeSet<u32> =
-        known.iter().filter(|(name, ..)| !moved.contains(name)).map(|(_, number, _)| *number).collect();
     let strict = chain.generation.is_strict();
     let first_gap = lowest_free(&taken, 0).next().unwrap_or_default();
     let start = if strict { first_gap } else { taken.last().map_or(0, |last| last.saturating_add(1)) };
-    let before = lines.len();
-    lines.extend(lowest_free(&taken, start).zip(values).map(|(number, text)| format!("{stem}{number}=\"{text}\"")));
-    if strict && lines.len() > before && taken.last().is_some_and(|last| *last > first_gap) {
-        wake(plan, &own, &format!("{stem}{first_gap} was missing"));
+    let mut free = lowest_free(&taken, start).peekable();
+    let mut asleep = None;
+    // An empty alias ends the search, so it is filled.
+    while values.peek().is_some() {
+        let gap = free.peek().copied().filter(|_| strict);
+        let fill = empty.first_key_value().filter(|(number, _)| gap.is_none_or(|gap| **number < gap));
+        if let Some((number, name)) = fill.map(|(number, name)| (*number, *name)) {
+            empty.remove(&number);
+            let last = chain.value(name)?.and_then(|(_, variable)| variable.assignments.last());
+            let (Some(last), Some(text)) = (last, values.next()) else { continue };
+            edits.push(last.source, Splice { range: last.value_at.clone(), with: format!("\"{text}\"").into() })?;
+            asleep = asleep.or_else(|| Some(format!("{name} was empty")));
+        } else if let (Some(number), Some(text)) = (free.next(), values.next()) {
+            if let Some((source, line)) = chain.environment.unset(&format!("{stem}{number}")) {
+                let reason = format!("{stem}{number} is unset here");
+                let hint = "take that line out: a number to be used must not be unset behind its assignment";
+                return Err(Refusal::new(Kind::Malformed, reason, hint).at(&chain.path(source), line).into());
+            }
+            lines.push(format!("{stem}{number}=\"{text}\""));
+            if gap.is_some() && taken.last().is_some_and(|last| *last > number) {
+                asleep = asleep.or_else(|| Some(format!("{stem}{number} was missing")));
+            }
+        }
+    }
+    if let Some(why) = asleep {
+        wake(plan, &own, &why);
     }
     edits.insert(key, &lines)
 }
@@ -117,12 +137,12 @@ fn idle(edits: &mut Edits<'_>, own: &[Source<'_>], want: &[&Alias]) -> Result<BT
 
 /// Notes the addresses that have no effect because of the numbers, and get one.
 fn wake(plan: &mut Plan, own: &[Source<'_>], why: &str) {
-    let idle = own.iter().filter(|source| source.is_behind_gap).flat_map(|source| &source.items.items);
-    let nets: Vec<IpNet> = idle.flat_map(|item| &item.nets).copied().collect();
-    if !nets.is_empty() {
+    let idle: Vec<&Source<'_>> = own.iter().filter(|source| source.is_behind_gap && !source.is_empty()).collect();
+    if !idle.is_empty() {
         plan.notes.push(format!("{why}, so that later numbers had no effect; they have now"));
     }
-    plan.wakes.extend(nets.iter().map(IpNet::addr));
+    let nets = idle.iter().flat_map(|source| &source.items.items).flat_map(|item| &item.nets);
+    plan.wakes.extend(nets.map(IpNet::addr));
 }
 
 /// How IPv4 addresses are written.

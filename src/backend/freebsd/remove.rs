@@ -16,6 +16,7 @@ use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::{Root, RootPath};
+use crate::syntax::shell::{Assignment, Origin};
 use crate::text::Splice;
 
 /// The place and address of an entry.
@@ -85,43 +86,64 @@ fn remove_from(
 
 /// Takes addresses out of a value that keeps others: whole groups with the blanks before them, or parts of ranges.
 fn cut(edits: &mut Edits<'_>, source: &Source<'_>, left: &[Vec<IpNet>]) -> Result<()> {
-    let mut parts: Vec<(Range<usize>, String)> = Vec::new();
-    for (item, left) in source.items.items.iter().zip(left) {
-        if item.nets != *left {
-            parts.push((span(source, item, left.is_empty()), rest_of(source, item, left)));
-        }
-    }
+    let parts = parts(source, left);
     let mut splices = Vec::new();
     for (at, with) in &parts {
-        let ends = source.value.origin(at.start).zip(at.end.checked_sub(1).and_then(|end| source.value.origin(end)));
-        let whole = ends.filter(|(start, end)| start.source == end.source && start.at <= end.at);
+        let Some((file, range, quoted)) = in_file(source, at) else { return Err(scattered(edits, source)) };
         // In quotes a blank is a blank; elsewhere the value is written anew.
-        let quoted = |at: usize, file: usize| {
-            let around =
-                source.variable.assignments.iter().find(|one| one.source == file && one.value_at.contains(&at));
-            around.is_none_or(|one| one.quote.is_some())
-        };
-        match whole {
-            Some((start, end)) if quoted(start.at, start.source) && quoted(end.at, end.source) => {
-                splices.push((start.source, Splice { range: start.at..end.at + 1, with: with.clone().into() }));
-            }
-            Some(_) => return rewrite(edits, source, &parts),
-            None => return Err(scattered(edits, source)),
+        if !quoted {
+            return rewrite(edits, source, &parts);
         }
+        splices.push((file, Splice { range, with: with.clone().into() }));
     }
     splices.into_iter().try_for_each(|(file, splice)| edits.push(file, splice))
 }
 
-/// The bytes of the value that stand for an item; where all of it goes, with the blanks that set it off.
-fn span(source: &Source<'_>, item: &Item, whole: bool) -> Range<usize> {
-    let place = |word: usize| source.items.words.get(word).map(|word| word.at.clone()).unwrap_or_default();
-    let (first, last) = (item.words.start, item.words.end.saturating_sub(1));
-    let next = source.items.starts.iter().copied().find(|start| *start > first);
-    match (whole, first.checked_sub(1), next) {
-        (true, Some(before), _) => place(before).end..place(last).end,
-        (true, None, Some(next)) => place(first).start..place(next).start,
-        _ => place(first).start..place(last).end,
+/// Where a part of the value stands, if in one assignment; and whether that is one quoted string.
+fn in_file(source: &Source<'_>, at: &Range<usize>) -> Option<(usize, Range<usize>, bool)> {
+    let start = source.value.origin(at.start)?;
+    let end = source.value.origin(at.end.checked_sub(1)?)?;
+    let within = |origin: Origin| {
+        let holds = |one: &&Assignment| one.source == origin.source && one.value_at.contains(&origin.at);
+        source.variable.assignments.iter().find(holds)
+    };
+    match (within(start), within(end)) {
+        (Some(one), Some(other)) if one == other && start.at <= end.at => {
+            Some((start.source, start.at..end.at + 1, one.quote.is_some()))
+        }
+        _ => None,
     }
+}
+
+/// The bytes of the value that change, and what comes there.
+fn parts(source: &Source<'_>, left: &[Vec<IpNet>]) -> Vec<(Range<usize>, String)> {
+    let place = |word: usize| source.items.words.get(word).map(|word| word.at.clone()).unwrap_or_default();
+    let mut parts = Vec::new();
+    let mut items = source.items.items.iter().zip(left).peekable();
+    while let Some((item, left)) = items.next() {
+        if item.nets == *left {
+            continue;
+        }
+        let (first, mut end) = (item.words.start, item.words.end);
+        if !left.is_empty() {
+            parts.push((place(first).start..place(end - 1).end, rest_of(source, item, left)));
+            continue;
+        }
+        // Groups that go together go with the blanks that set them off from what stays.
+        while let Some((next, _)) = items.next_if(|(next, left)| left.is_empty() && next.words.start == end) {
+            end = next.words.end;
+        }
+        let next = source.items.starts.contains(&end).then_some(end);
+        let at = match (first.checked_sub(1), next) {
+            (Some(before), _) => place(before).end..place(end - 1).end,
+            (None, Some(next)) => place(first).start..place(next).start,
+            (None, None) => place(first).start..place(end - 1).end,
+        };
+        // The blanks may stand in another assignment.
+        let at = if in_file(source, &at).is_some() { at } else { place(first).start..place(end - 1).end };
+        parts.push((at, String::new()));
+    }
+    parts
 }
 
 /// Writes the value of an assignment without usual quotes anew, if it is one and has nothing that a shell takes apart.

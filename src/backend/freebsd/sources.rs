@@ -74,14 +74,17 @@ pub(super) fn entries(chain: &Chain, sources: &[Source<'_>], interface: &str) ->
         if by_dhcp || all.iter_mut().filter(of_family).any(|entry| known(entry.clone())) {
             continue;
         }
-        // The interface's own address stands among the aliases.
+        // The interface's own address stands among the aliases: the one that reaches the router, or else the first with a
+        // subnet in one of the lists, which hold all addresses where they are used.
         let router: Option<IpAddr> =
             chain.value(router).ok().flatten().and_then(|(text, _)| text.text().trim().parse().ok());
         let reaches = |entry: &&mut Entry| router.is_some_and(|router| entry.address.contains(&router));
-        let wide = |entry: &&mut Entry| entry.address.prefix_len() < host_prefix(entry.address.addr());
-        let first = all.iter_mut().filter(of_family).find(reaches);
-        let first = match first {
-            None if !is_six => all.iter_mut().filter(of_family).find(wide),
+        let in_list = |entry: &&mut Entry| {
+            let wide = entry.address.prefix_len() < host_prefix(entry.address.addr());
+            wide && !is_six && (entry.form.contains("ipv4_addrs_") || entry.form.ends_with("_aliases"))
+        };
+        let first = match all.iter_mut().filter(of_family).find(reaches) {
+            None => all.iter_mut().filter(of_family).find(in_list),
             first => first,
         };
         if let Some(entry) = first.filter(|entry| !entry.form.starts_with("CARP")) {
@@ -92,6 +95,11 @@ pub(super) fn entries(chain: &Chain, sources: &[Source<'_>], interface: &str) ->
 }
 
 impl Source<'_> {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.value.bytes().is_empty()
+    }
+
     fn entries(&self, chain: &Chain, interface: &str) -> Vec<Entry> {
         let mut all = Vec::new();
         for (index, item) in self.items.items.iter().enumerate() {

@@ -204,6 +204,8 @@ pub struct Environment {
     /// Variables that `readonly` or `declare` gave attributes: a later assignment may fail, or change the value.
     attributed: BTreeSet<String>,
     functions: BTreeMap<String, Function>,
+    /// Where variables were last unset: the file, and the line from 1.
+    unset: BTreeMap<String, (usize, usize)>,
     doubts: Vec<Doubt>,
 }
 
@@ -217,6 +219,7 @@ impl Environment {
             perhaps_arrays: BTreeSet::new(),
             attributed: BTreeSet::new(),
             functions: BTreeMap::new(),
+            unset: BTreeMap::new(),
             doubts: Vec::new(),
         }
     }
@@ -237,6 +240,11 @@ impl Environment {
     /// The variable called `name`, if anything read so far could have set it.
     pub fn get(&self, name: &str) -> Option<&Variable> {
         self.variables.get(name)
+    }
+
+    /// Where the variable called `name` was last unset: the file, and the line from 1.
+    pub fn unset(&self, name: &str) -> Option<(usize, usize)> {
+        self.unset.get(name).copied()
     }
 
     /// The names of all variables, sorted.

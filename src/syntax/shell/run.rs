@@ -197,13 +197,15 @@ impl Run<'_, '_> {
         let names: Option<Vec<String>> = statement.words.iter().skip(1).map(Written::literal).collect();
         match names.filter(|names| names.iter().all(|name| is_name(name))) {
             Some(names) => {
+                if let Some(name) = names.iter().find(|name| self.environment.attributed.contains(*name)) {
+                    self.doubt(statement.at.start, format!("an unset of {name}, which a declaration is for"));
+                }
                 for name in names {
-                    if self.environment.attributed.contains(&name) {
-                        continue;
-                    }
                     self.environment.variables.remove(&name);
                     self.environment.perhaps_arrays.remove(&name);
                     self.open.retain(|(open, _)| *open != name);
+                    let place = (self.source, self.line(statement.at.start));
+                    self.environment.unset.insert(name, place);
                 }
             }
             None => self.doubt(statement.at.start, "an unset of something that is not a name".to_owned()),
