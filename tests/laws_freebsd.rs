@@ -61,7 +61,7 @@ fn group() -> impl Strategy<Value = String> {
 /// A value in one of the ways to quote it.
 fn quoted(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     (value, 0..7u8).prop_map(|(value, way)| match way {
-        0 | 1 | 2 => format!("\"{value}\""),
+        0..=2 => format!("\"{value}\""),
         3 => format!("'{value}'"),
         4 => value.replace(' ', "\\ "),
         5 => format!("\"{}\"", value.replacen(" inet", " \\\n\tinet", 1)),
