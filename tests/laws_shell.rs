@@ -127,6 +127,8 @@ const OTHERS: &[&str] = &[
     "a.b=9",
     "a-b=9",
     "a =9",
+    "a = 9",
+    "a= 9",
     "readonly d",
     "if :; then readonly c=1; fi",
     "export a b=2",

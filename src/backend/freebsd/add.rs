@@ -16,6 +16,9 @@ use crate::plan::Plan;
 use crate::root::Root;
 use crate::text::Splice;
 
+/// Numbers above are not counted on: the gaps below are used instead.
+const HIGHEST: u32 = 1_000_000;
+
 /// The plan that configures `want`.
 pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     let chain = Chain::read(root)?;
@@ -63,7 +66,8 @@ fn add_to(edits: &mut Edits<'_>, plan: &mut Plan, key: &str, aliases: &[&Alias])
     }
     let strict = chain.generation.is_strict();
     let first_gap = lowest_free(&taken, 0).next().unwrap_or_default();
-    let start = if strict { first_gap } else { taken.last().map_or(0, |last| last.saturating_add(1)) };
+    let next = taken.last().map_or(0, |last| last.saturating_add(1));
+    let start = if strict || next > HIGHEST { first_gap } else { next };
     let mut free = lowest_free(&taken, start).peekable();
     let mut asleep = None;
     // An empty alias ends the search, so it is filled.

@@ -51,9 +51,7 @@ pub(super) enum Style {
 pub(super) struct Items {
     pub(super) words: Vec<Word>,
     pub(super) items: Vec<Item>,
-    /// The word that each group begins with, whether it is understood or not.
-    pub(super) starts: Vec<usize>,
-    /// Whether there are addresses that are not understood, such as host names.
+    /// Whether there are words that belong to no address: host names, or options of the interface itself.
     pub(super) has_others: bool,
     /// Whether it asks for DHCP.
     pub(super) asks_dhcp: bool,
@@ -91,7 +89,7 @@ pub(super) fn items(value: &Traced, style: Style, limit: usize) -> Items {
             nets = vec![with_prefix(net.addr(), bits)?];
         }
         Some(Item {
-            words: start..end,
+            words: start..address + 1 + own_options(options),
             address,
             nets,
             is_range,
@@ -101,13 +99,25 @@ pub(super) fn items(value: &Traced, style: Style, limit: usize) -> Items {
         })
     };
     let items: Vec<Item> = starts.iter().copied().zip(ends).filter_map(item).collect();
-    let has_address = |(_, address): &&(usize, usize)| {
-        texts.get(*address).is_some_and(|text| text.contains(['.', ':']) || text.bytes().any(|b| b.is_ascii_digit()))
-    };
-    let has_others = starts.iter().filter(has_address).count() > items.len();
+    let dropped = if style == Style::Families { items.first().map_or(0, |item| item.words.start) } else { 0 };
+    let is_known = |index: usize| index < dropped || items.iter().any(|item| item.words.contains(&index));
+    let has_others = texts.iter().enumerate().any(|(index, text)| text != "up" && !is_known(index));
     let asks_dhcp = texts.iter().any(|text| text.to_ascii_lowercase().ends_with("dhcp"));
-    let starts = starts.iter().map(|(start, _)| *start).collect();
-    Items { words, items, starts, has_others, asks_dhcp }
+    Items { words, items, has_others, asks_dhcp }
+}
+
+/// How many of the words behind an address are options of that address, and not of the interface (ifconfig(8)).
+fn own_options(options: &[String]) -> usize {
+    let mut at = 0;
+    while let Some(word) = options.get(at) {
+        at += match word.trim_start_matches('-') {
+            "netmask" | "broadcast" | "prefixlen" | "vhid" | "advskew" | "advbase" | "pass" | "state" | "peer"
+            | "peer6" | "pltime" | "vltime" => 2,
+            "alias" | "eui64" | "anycast" | "autoconf" | "deprecated" | "tentative" | "no_dad" | "prefer_source" => 1,
+            _ => break,
+        };
+    }
+    at.min(options.len())
 }
 
 /// The prefix that `netmask` or `prefixlen` gives.

@@ -216,7 +216,8 @@ impl Chain {
         let number = |name: &str| {
             let rest = name.strip_prefix(stem)?;
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let number = rest.get(..digits)?.parse::<u32>().ok()?;
+            let digits = rest.get(..digits).filter(|digits| !digits.is_empty())?;
+            let number = digits.parse::<u32>().unwrap_or(u32::MAX);
             let exact = rest == number.to_string();
             (exact || !self.generation.is_strict()).then_some(number)
         };
@@ -233,7 +234,7 @@ impl Chain {
             if stop.is_none() && !self.is_filled(&name)? {
                 stop = Some(format!("{name} is empty, which ends the search"));
             }
-            next = number + 1;
+            next = number.saturating_add(1);
             out.push((name, number, stop.clone()));
         }
         Ok(out)

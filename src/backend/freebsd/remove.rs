@@ -133,7 +133,7 @@ fn parts(source: &Source<'_>, left: &[Vec<IpNet>]) -> Vec<(Range<usize>, String)
         while let Some((next, _)) = items.next_if(|(next, left)| left.is_empty() && next.words.start == end) {
             end = next.words.end;
         }
-        let next = source.items.starts.contains(&end).then_some(end);
+        let next = (end < source.items.words.len()).then_some(end);
         let at = match (first.checked_sub(1), next) {
             (Some(before), _) => place(before).end..place(end - 1).end,
             (None, Some(next)) => place(first).start..place(next).start,

@@ -127,11 +127,17 @@ impl Run<'_, '_> {
             if !statement.words.iter().all(named) {
                 self.doubt(statement.at.start, "a declaration of something that is not a name".to_owned());
             }
-        } else if is_external(&literal) && !self.sets_in_passing(statement) {
-            // Another process: it cannot set a variable of this shell.
+        } else if (is_external(&literal) || self.is_slip(statement)) && !self.sets_in_passing(statement) {
+            // Another process, or a command that is not there: it cannot set a variable of this shell.
         } else if !(is_harmless(name) && alone && !self.sets_in_passing(statement)) {
             self.mentioned(statement, "a command that may set it");
         }
+    }
+
+    /// `name ="value"`: no assignment, but a command that nobody has.
+    fn is_slip(&self, statement: &Statement) -> bool {
+        let sign = statement.words.get(1).and_then(|word| self.text.bytes().get(word.at.start));
+        sign == Some(&b'=') && statement.assigns.is_empty()
     }
 
     fn export(&mut self, statement: &Statement) {
