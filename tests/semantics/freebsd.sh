@@ -41,8 +41,8 @@ x_awk='
       if (style == "words") { emit(w[i], ""); continue }
       start = 0
       if (w[i] == "inet" || w[i] == "inet6") { i++; start = i }
-      else if (flags && style == "groups" && w[i] ~ /^[0-9a-f]+[.:]/) start = i
-      if (tolower(w[i]) !~ /^(dhcp|syncdhcp|nosyncdhcp|noauto|wpa|hostap|up)$/) flags = 0
+      else if (flags && style == "groups" && w[i] ~ /^[0-9a-f]+[.:][0-9a-f.:\/-]*$/ && w[i - 1] !~ /^(netmask|broadcast|tunnel)$/ && w[i - 2] != "tunnel") start = i
+      if (start) flags = 0
       if (!start) continue
       mask = ""
       for (j = start + 1; j <= n && w[j] != "inet" && w[j] != "inet6"; j++) {

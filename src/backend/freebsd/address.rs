@@ -57,20 +57,32 @@ pub(super) struct Items {
     pub(super) asks_dhcp: bool,
 }
 
-/// Words of `ifconfig_IF` for the scripts themselves, whatever their case, and `up`.
-const FLAGS: &[&str] = &["dhcp", "syncdhcp", "nosyncdhcp", "noauto", "wpa", "hostap", "up"];
+/// Options that an address follows which is not the interface's own.
+const TAKES_ADDRESS: &[&str] = &[
+    "netmask",
+    "broadcast",
+    "dstaddr",
+    "destaddr",
+    "tunnel",
+    "peer",
+    "peer6",
+    "vxlanlocal",
+    "vxlanremote",
+    "vxlangroup",
+    "pass",
+    "description",
+];
 
 /// Reads a value. `limit` is how many addresses a range is expanded to: none where the system does not know them.
 pub(super) fn items(value: &Traced, style: Style, limit: usize) -> Items {
     let words = value.words();
     let texts: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(&word.text).into_owned()).collect();
     let mut starts: Vec<(usize, usize)> = Vec::new();
-    let is_flag = |text: &String| FLAGS.contains(&text.to_ascii_lowercase().as_str());
-    let first = texts.iter().position(|text| !is_flag(text));
+    let bare_at = first_bare(&texts);
     for (index, text) in texts.iter().enumerate() {
         let family = text == "inet" || text == "inet6";
         let bare = match style {
-            Style::Groups => Some(index) == first && !family && parse(text, 1).is_some(),
+            Style::Groups => Some(index) == bare_at,
             Style::Families => false,
             Style::Words => true,
             Style::Single => index == 0 && !family,
@@ -104,6 +116,16 @@ pub(super) fn items(value: &Traced, style: Style, limit: usize) -> Items {
     let has_others = texts.iter().enumerate().any(|(index, text)| text != "up" && !is_known(index));
     let asks_dhcp = texts.iter().any(|text| text.to_ascii_lowercase().ends_with("dhcp"));
     Items { words, items, has_others, asks_dhcp }
+}
+
+/// The address in front of every family: ifconfig takes it for one of IPv4.
+fn first_bare(texts: &[String]) -> Option<usize> {
+    let end = texts.iter().position(|text| text == "inet" || text == "inet6").unwrap_or(texts.len());
+    let is_value = |at: usize| {
+        let before = |back: usize| at.checked_sub(back).and_then(|at| texts.get(at)).map(String::as_str);
+        before(1).is_some_and(|word| TAKES_ADDRESS.contains(&word)) || before(2) == Some("tunnel")
+    };
+    (0..end).find(|at| !is_value(*at) && texts.get(*at).is_some_and(|text| parse(text, 1).is_some()))
 }
 
 /// How many of the words behind an address are options of that address, and not of the interface (ifconfig(8)).

@@ -11,6 +11,7 @@ mod expansion;
 mod lexer;
 mod run;
 mod statement;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
