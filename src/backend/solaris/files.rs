@@ -64,6 +64,12 @@ impl File {
             let refusal = Refusal::new(Kind::Malformed, "the line ends with a carriage return", hint);
             return Err(refusal.at(&self.path, line.number).into());
         }
+        // The start scripts' `read` joins them (from memory), so that no line of the file stands for itself.
+        if let Some(line) = self.text.lines().find(|line| line.content.ends_with(b"\\")) {
+            let hint = "write each call of ifconfig on one line, or edit the file by hand";
+            let refusal = Refusal::new(Kind::Malformed, "the line goes on with the next one", hint);
+            return Err(refusal.at(&self.path, line.number).into());
+        }
         Ok(())
     }
 }
