@@ -118,6 +118,8 @@ impl Run<'_, '_> {
             self.doubt(statement.at.start, "a word that may be an assignment".to_owned());
         } else if sets_computed_names(&statement.words) {
             self.doubt(statement.at.start, format!("`{literal}` of a computed name"));
+        } else if ["export", "unset"].contains(&literal.as_str()) && !statement.words.iter().all(begins_with_name) {
+            self.doubt(statement.at.start, format!("`{literal}` of something that is not a name"));
         } else if GIVES_ATTRIBUTES.contains(&literal.as_str()) {
             self.declare(statement);
         } else if (is_external(&literal) || self.is_slip(statement)) && !self.sets_in_passing(statement) {
@@ -245,6 +247,9 @@ impl Run<'_, '_> {
     fn mentioned(&mut self, statement: &Statement, reason: &str) {
         let bytes = self.text.bytes().get(statement.at.clone()).unwrap_or_default();
         let names: Vec<String> = names(bytes).map(|(name, _)| name).collect();
+        if let Some(name) = names.iter().find(|name| self.environment.attributed.contains(*name)) {
+            self.doubt(statement.at.start, format!("a command that may set {name}, which a declaration is for"));
+        }
         if names.iter().any(|name| GIVES_ATTRIBUTES.contains(&name.as_str())) {
             self.environment.attributed.extend(names.iter().cloned());
         }
@@ -283,6 +288,10 @@ fn expands(assign: &Assign) -> bool {
 
 /// Builtins that give variables attributes.
 const GIVES_ATTRIBUTES: &[&str] = &["readonly", "declare", "typeset", "local"];
+
+fn begins_with_name(word: &Written) -> bool {
+    word.literal().is_none_or(|text| name_len(text.as_bytes()) > 0)
+}
 
 /// Whether this is the name of a program, which no function or builtin of a shell has.
 fn is_external(name: &str) -> bool {
