@@ -13,12 +13,16 @@ bits() {
     *) echo "$1" | awk -F. '{ n = 0; for (i = 1; i <= 4; i++) while ($i >= 128) { n++; $i = ($i - 128) * 2 } print n }' ;;
   esac
 }
-netmasks() { # the prefix that `netmask +` finds
+netmasks() { # the prefix that `netmask +` finds: the longest of the networks that fit
   awk -v ip="$1" '
     function number(text,  p) { split(text, p, "."); return ((p[1] * 256 + p[2]) * 256 + p[3]) * 256 + p[4] }
+    function down(value, size) { return value - value % size }
     { sub(/#.*/, "") }
-    NF == 2 { m = number($2); size = 4294967296 - m; if (number(ip) - number(ip) % size == number($1)) {
-        n = 32; while (size > 1) { n--; size /= 2 } print n; exit } }' "$root/etc/inet/netmasks"
+    NF == 2 {
+      size = 4294967296 - number($2); class = ip + 0 < 128 ? 16777216 : ip + 0 < 192 ? 65536 : 256
+      if (down(number(ip), size) == number($1) || size <= class && down(number(ip), class) == number($1)) {
+        n = 32; while (size > 1) { n--; size /= 2 } if (n > best) best = n } }
+    END { if (best) print best }' "$root/etc/inet/netmasks"
 }
 show() { # INTERFACE FAMILY WORDS...: the addresses of one call
   interface=$1 six=$2; shift 2

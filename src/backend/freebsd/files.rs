@@ -26,14 +26,19 @@ impl Generation {
         };
         let script = read("/bin/freebsd-version")?;
         let version = script.lines().find_map(|line| line.trim().strip_prefix("USERLAND_VERSION="));
-        let major = version.and_then(|version| version.trim_matches('"').split('.').next()?.parse::<u32>().ok());
+        let number = |text: &str| text.trim_matches(['"', '\'']).split(['.', '-']).next()?.parse::<u32>().ok();
         let os = host::os_release(root)?;
+        let says = Some(os.version_id.as_str()).filter(|_| os.id == "freebsd");
+        let major = version.and_then(number).or_else(|| says.and_then(number));
         let midnight = os.id == "midnightbsd" || root.kind(&"/bin/midnightbsd-version".into())? != NodeKind::Absent;
-        let expands = read("/etc/network.subr")?.contains("ifalias_expand_addr");
+        let scripts = read("/etc/network.subr")?;
+        let expands = scripts.contains("ifalias_expand_addr");
         let generation = match major {
             Some(10..) => Generation::Modern,
             _ if midnight => Generation::Modern,
             Some(_) => Generation::Strict,
+            // The numbers are collected and sorted, so that gaps do not matter.
+            None if expands && scripts.contains("list_vars") => Generation::Modern,
             None if expands && os.id != "dragonfly" => Generation::Strict,
             None => Generation::DragonFly,
         };
@@ -45,66 +50,95 @@ impl Generation {
     }
 }
 
+/// A file of the chain.
+pub(super) struct Part {
+    pub(super) path: RootPath,
+    pub(super) text: Text,
+    /// Whether every file beside it is read, too.
+    pub(super) is_in_directory: bool,
+}
+
 /// What the files of a root say.
 pub(super) struct Chain {
     pub(super) generation: Generation,
     pub(super) environment: Environment,
-    pub(super) files: Vec<(RootPath, Text)>,
+    /// In the order of reading. The first ones are the system's defaults, which are never edited.
+    pub(super) files: Vec<Part>,
+    /// How many of the files are defaults.
+    pub(super) defaults: usize,
 }
 
 impl Chain {
-    /// Reads the files in the order of rc.subr: `rc_conf_files`, then `rc.conf.d` for the script that sets addresses.
+    /// Reads the files in the order of rc.subr: the defaults, `rc_conf_files`, and `rc.conf.d` for the script that sets
+    /// addresses.
     pub(super) fn read(root: &Root) -> Result<Chain> {
         let (generation, major) = Generation::of(root)?;
-        let mut defaults = Environment::new(Dialect::Sh);
-        defaults.source(&Text::new(root.read(&"/etc/defaults/rc.conf".into())?.unwrap_or_default()));
-        let words = |name: &str, otherwise: &[&str]| match defaults.get(name).map(|variable| &variable.value) {
-            Some(Value::Text(text)) => text.text().split_whitespace().map(str::to_owned).collect(),
-            _ => otherwise.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>(),
-        };
-        let mut paths: Vec<RootPath> = words("rc_conf_files", &["/etc/rc.conf", "/etc/rc.conf.local"])
-            .iter()
-            .map(|path| path.as_str().into())
-            .collect();
+        let environment = Environment::new(Dialect::Sh);
+        let mut chain = Chain { generation, environment, files: Vec::new(), defaults: 0 };
+        // The other file of defaults is from memory.
+        for path in ["/etc/defaults/vendor.conf", "/etc/defaults/rc.conf"] {
+            chain.source(root, &path.into(), false)?;
+        }
+        chain.environment.trust();
+        chain.defaults = chain.files.len();
+        // The scripts go through the list once more, in case that a file of it has set it anew (from memory).
+        for _ in 0..2 {
+            for path in chain.words("rc_conf_files", "/etc/rc.conf /etc/rc.conf.local") {
+                chain.source(root, &path.as_str().into(), false)?;
+            }
+        }
         let names: &[&str] = if major.is_some_and(|major| major >= 11) { &["network", "netif"] } else { &["network"] };
-        let mut dirs = vec!["/etc".to_owned()];
-        dirs.extend(
-            words("local_startup", &["/usr/local/etc/rc.d"]).iter().map(|dir| dir.trim_end_matches("/rc.d").to_owned()),
-        );
         for name in names {
-            for dir in &dirs {
-                let path = RootPath::from(dir.as_str()).join("rc.conf.d").join(name);
+            for dir in [vec!["/etc".to_owned()], chain.words("local_startup", "/usr/local/etc/rc.d")].concat() {
+                let dir = dir.strip_suffix("/rc.d").unwrap_or(&dir);
+                let path = RootPath::from(dir).join("rc.conf.d").join(name);
                 match root.kind(&path)? {
-                    NodeKind::File => paths.push(path),
+                    NodeKind::File => chain.source(root, &path, false)?,
                     NodeKind::Directory => {
-                        let names = root.list(&path)?.into_iter().filter(|name| !name.starts_with(b"."));
-                        paths.extend(names.map(|name| path.join(name)));
+                        for name in root.list(&path)?.into_iter().filter(|name| !name.starts_with(b".")) {
+                            chain.source(root, &path.join(name), true)?;
+                        }
                     }
                     _ => {}
                 }
             }
         }
-        let mut environment = Environment::new(Dialect::Sh);
-        let mut files: Vec<(RootPath, Text)> = Vec::new();
-        for path in paths {
-            let path = root.resolve(&path)?;
-            if !root.is_file(&path)? || files.iter().any(|(known, _)| *known == path) {
-                continue;
-            }
+        Ok(chain)
+    }
+
+    /// The words of a variable as it is now.
+    fn words(&self, name: &str, otherwise: &str) -> Vec<String> {
+        let text = match self.environment.get(name).map(|variable| &variable.value) {
+            Some(Value::Text(text)) => text.text(),
+            _ => otherwise.to_owned(),
+        };
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Reads a file that was not read yet.
+    fn source(&mut self, root: &Root, path: &RootPath, is_in_directory: bool) -> Result<()> {
+        let path = root.resolve(path)?;
+        if root.is_file(&path)? && self.files.iter().all(|known| known.path != path) {
             let text = Text::new(root.read(&path)?.unwrap_or_default());
-            environment.source(&text);
-            files.push((path, text));
+            self.environment.source(&text);
+            self.files.push(Part { path, text, is_in_directory });
         }
-        Ok(Chain { generation, environment, files })
+        Ok(())
     }
 
     pub(super) fn path(&self, source: usize) -> RootPath {
-        self.files.get(source).map_or_else(|| "/etc/rc.conf".into(), |(path, _)| path.clone())
+        self.files.get(source).map_or_else(|| "/etc/rc.conf".into(), |part| part.path.clone())
     }
 
+    /// The line that byte `at` is in, from 1.
     pub(super) fn line(&self, source: usize, at: usize) -> usize {
-        let bytes = self.files.get(source).map(|(_, text)| text.bytes()).unwrap_or_default();
-        bytes.get(..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1
+        let Some(part) = self.files.get(source) else { return 1 };
+        let (mut low, mut high) = (0, part.text.line_count());
+        while low < high {
+            let middle = (low + high) / 2;
+            if part.text.line(middle).is_some_and(|line| line.start <= at) { low = middle + 1 } else { high = middle }
+        }
+        low.max(1)
     }
 
     /// Refuses where something could have set any variable.
@@ -129,7 +163,7 @@ impl Chain {
         }
     }
 
-    fn is_filled(&self, name: &str) -> Result<bool> {
+    pub(super) fn is_filled(&self, name: &str) -> Result<bool> {
         Ok(self.value(name)?.is_some_and(|(text, _)| !text.bytes().is_empty()))
     }
 
@@ -143,7 +177,19 @@ impl Chain {
                 return Ok(true);
             }
         }
-        Ok(!self.is_filled(&format!("ifconfig_{key}"))? && self.is_filled("ifconfig_DEFAULT")?)
+        Ok(self.value(&format!("ifconfig_{key}_ipv6"))?.is_none() && self.is_filled("ifconfig_DEFAULT")?)
+    }
+
+    /// Whether a switch such as `ipv6_enable` is on (rc.subr(8), "checkyesno").
+    pub(super) fn is_yes(&self, name: &str) -> Result<bool> {
+        let value = self.value(name)?.map(|(text, _)| text.text().to_ascii_lowercase());
+        Ok(value.is_some_and(|value| ["yes", "true", "on", "1"].contains(&value.as_str())))
+    }
+
+    /// The name that the interface of a key is given at boot, if it is not its own.
+    pub(super) fn renamed(&self, key: &str) -> Result<Option<String>> {
+        let name = self.value(&format!("ifconfig_{key}_name"))?.map(|(text, _)| text.text());
+        Ok(name.filter(|name| !name.is_empty() && key_of(name) != key))
     }
 
     /// The keys of all interfaces, sorted: every `ifconfig_KEY` without what is no interface.
@@ -170,7 +216,8 @@ impl Chain {
         let number = |name: &str| {
             let rest = name.strip_prefix(stem)?;
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let number = rest.get(..digits)?.parse::<u32>().ok()?;
+            let digits = rest.get(..digits).filter(|digits| !digits.is_empty())?;
+            let number = digits.parse::<u32>().unwrap_or(u32::MAX);
             let exact = rest == number.to_string();
             (exact || !self.generation.is_strict()).then_some(number)
         };
@@ -187,7 +234,7 @@ impl Chain {
             if stop.is_none() && !self.is_filled(&name)? {
                 stop = Some(format!("{name} is empty, which ends the search"));
             }
-            next = number + 1;
+            next = number.saturating_add(1);
             out.push((name, number, stop.clone()));
         }
         Ok(out)

@@ -21,6 +21,9 @@ pub(super) struct File {
     pub(super) text: Text,
 }
 
+/// Why a last line without its end has no effect.
+pub(super) const UNREAD: &str = "the last line has no line end, so it is not executed";
+
 /// A word and its place.
 type Word = (String, Range<usize>);
 
@@ -46,6 +49,11 @@ impl File {
         self.name.split_once(':')?.1.parse().ok()
     }
 
+    /// The same file with other bytes.
+    pub(super) fn with(&self, bytes: &[u8]) -> File {
+        File { name: self.name.clone(), six: self.six, path: self.path.clone(), text: Text::new(bytes) }
+    }
+
     /// Refuses to edit a file that is broken already.
     pub(super) fn sound(&self) -> Result<()> {
         let crlf = |line: &crate::text::Line<'_>| {
@@ -54,6 +62,12 @@ impl File {
         if let Some(line) = self.text.lines().find(crlf) {
             let hint = "convert the file to plain line ends: ifconfig takes the carriage return for a part of the word";
             let refusal = Refusal::new(Kind::Malformed, "the line ends with a carriage return", hint);
+            return Err(refusal.at(&self.path, line.number).into());
+        }
+        // The start scripts' `read` joins them (from memory), so that no line of the file stands for itself.
+        if let Some(line) = self.text.lines().find(|line| line.content.ends_with(b"\\")) {
+            let hint = "write each call of ifconfig on one line, or edit the file by hand";
+            let refusal = Refusal::new(Kind::Malformed, "the line goes on with the next one", hint);
             return Err(refusal.at(&self.path, line.number).into());
         }
         Ok(())
@@ -111,7 +125,7 @@ impl Tables {
         Ok(Tables { hosts, masks })
     }
 
-    fn resolve(&self, name: &str, six: bool) -> Option<IpAddr> {
+    pub(super) fn resolve(&self, name: &str, six: bool) -> Option<IpAddr> {
         let named =
             |(ip, names): &&(IpAddr, Vec<String>)| ip.is_ipv6() == six && names.iter().any(|known| known == name);
         self.hosts.iter().find(named).map(|(ip, _)| *ip)
@@ -119,8 +133,17 @@ impl Tables {
 
     /// The prefix that `netmask +` gives; nothing if no network fits, and the mask stays as it is.
     pub(super) fn prefix(&self, ip: Ipv4Addr) -> Option<u8> {
-        let fits = |(network, mask): &&(Ipv4Addr, Ipv4Addr)| u32::from(ip) & u32::from(*mask) == u32::from(*network);
-        self.masks.iter().find(fits).and_then(|(_, mask)| netmask_to_prefix(*mask))
+        self.prefixes(ip).max()
+    }
+
+    /// The prefixes of all networks that fit: subnets, and networks of a class whose subnets have that mask (from memory).
+    pub(super) fn prefixes(&self, ip: Ipv4Addr) -> impl Iterator<Item = u8> {
+        let class = u32::MAX << (32 - u32::from(class_bits(ip)));
+        let fits = move |(network, mask): &&(Ipv4Addr, Ipv4Addr)| {
+            let of_class = u32::from(*mask) & class == class && u32::from(ip) & class == u32::from(*network);
+            of_class || u32::from(ip) & u32::from(*mask) == u32::from(*network)
+        };
+        self.masks.iter().filter(fits).filter_map(|(_, mask)| netmask_to_prefix(*mask))
     }
 }
 
@@ -156,10 +179,9 @@ pub(super) fn addresses(file: &File, tables: &Tables) -> Vec<Address> {
     }
     if file.text.ends_open() {
         let last = file.text.line_count().saturating_sub(1);
-        let unread = "the last line has no line end, so it is not executed";
         all.iter_mut()
             .filter(|address| address.line == last)
-            .for_each(|address| address.entry.problem = Some(unread.to_owned()));
+            .for_each(|address| address.entry.problem = Some(UNREAD.to_owned()));
     }
     all
 }

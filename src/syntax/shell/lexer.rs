@@ -27,6 +27,8 @@ pub(super) struct Word {
     pub(super) plain: bool,
     /// Whether an unquoted byte asks for more than literal text where words are split: `*`, `?`, `[`, `{`, `~`.
     pub(super) patterned: bool,
+    /// Whether any of it is in quotes, so that it is a word even where it is empty.
+    pub(super) quoted: bool,
     /// The quote, if the whole word is one quoted string.
     pub(super) quote: Option<u8>,
 }
@@ -45,11 +47,10 @@ impl Word {
 }
 
 impl Word {
-    /// Whether the shell may see an assignment here, which this reader did not: its name goes over two lines, or has an
-    /// index that is not a number.
-    pub(super) fn is_assignment_in_disguise(&self) -> bool {
+    /// Whether a command that sets the variables it is given the names of can be told which this one is.
+    pub(super) fn has_literal_name(&self) -> bool {
         let text: Vec<u8> = self.pieces.iter().map_while(Piece::byte).collect();
-        self.quote.is_none() && name_len(&text) > 0 && text.contains(&b'=')
+        self.literal().is_some() || name_len(&text) > 0 && text.contains(&b'=')
     }
 }
 
@@ -106,24 +107,30 @@ pub(super) struct Broken {
 /// Longest first.
 const OPERATORS: &[&str] = &[";;", "&&", "||", ";", "&", "|", "(", ")"];
 
-pub(super) struct Lexer<'t> {
-    bytes: &'t [u8],
-    pub(super) at: usize,
-    dialect: Dialect,
-    /// Delimiters of here-documents whose bodies begin at the next line, and whether tabs in front are taken off.
-    waiting: Vec<(Vec<u8>, bool)>,
-    depth: usize,
+/// A here-document.
+struct Document {
+    delimiter: Vec<u8>,
+    /// Whether tabs in front of lines are taken off.
+    tabs: bool,
+    /// Whether it is taken as it stands; otherwise lines are joined and expanded.
+    literal: bool,
 }
 
-/// How deeply expansions may be nested: each level costs stack.
-const MOST_NESTED: usize = 64;
+pub(super) struct Lexer<'t> {
+    pub(super) bytes: &'t [u8],
+    pub(super) at: usize,
+    dialect: Dialect,
+    /// Here-documents whose bodies begin at the next line.
+    waiting: Vec<Document>,
+    pub(super) depth: usize,
+}
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(bytes: &'t [u8], dialect: Dialect) -> Lexer<'t> {
         Lexer { bytes, at: 0, dialect, waiting: Vec::new(), depth: 0 }
     }
 
-    fn peek(&self, ahead: usize) -> Option<u8> {
+    pub(super) fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at + ahead).copied()
     }
 
@@ -131,7 +138,7 @@ impl<'t> Lexer<'t> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    fn broken<T>(&self, at: usize, reason: &str) -> Result<T, Broken> {
+    pub(super) fn broken<T>(&self, at: usize, reason: &str) -> Result<T, Broken> {
         Err(Broken { at, reason: reason.to_owned() })
     }
 
@@ -185,28 +192,36 @@ impl<'t> Lexer<'t> {
             let tabs = self.bytes.get(self.at.wrapping_sub(1)) == Some(&b'-');
             self.skip_blanks();
             let start = self.at;
-            let Some(delimiter) = self.word()?.literal() else {
+            let word = self.word()?;
+            let Some(delimiter) = word.literal() else {
                 return self.broken(start, "a here-document with a delimiter that is not literal");
             };
-            self.waiting.push((delimiter.into_bytes(), tabs));
+            self.waiting.push(Document { delimiter: delimiter.into_bytes(), tabs, literal: !word.plain });
             self.at = start;
         }
         Ok(Token::Redirection)
     }
 
     fn skip_documents(&mut self) -> Result<(), Broken> {
-        for (delimiter, tabs) in std::mem::take(&mut self.waiting) {
+        for document in std::mem::take(&mut self.waiting) {
+            let mut joined = false;
             loop {
                 let rest = self.rest();
                 if rest.is_empty() {
                     return self.broken(self.at, "a here-document has no end");
                 }
                 let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-                self.at = (self.at + line.len() + 1).min(self.bytes.len());
-                let skip = if tabs { line.iter().take_while(|byte| **byte == b'\t').count() } else { 0 };
-                if line.get(skip..) == Some(delimiter.as_slice()) {
+                let skip = if document.tabs { line.iter().take_while(|byte| **byte == b'\t').count() } else { 0 };
+                if !joined && line.get(skip..) == Some(document.delimiter.as_slice()) {
+                    self.at = (self.at + line.len() + 1).min(self.bytes.len());
                     break;
                 }
+                if !document.literal && line.windows(2).any(|pair| pair == b"${") && line.contains(&b'=') {
+                    return self.broken(self.at, "a here-document that may set a variable");
+                }
+                self.at = (self.at + line.len() + 1).min(self.bytes.len());
+                let escapes = line.iter().rev().take_while(|byte| **byte == b'\\').count();
+                joined = !document.literal && escapes % 2 == 1;
             }
         }
         Ok(())
@@ -225,8 +240,7 @@ impl<'t> Lexer<'t> {
         let bash = self.dialect == Dialect::Bash;
         if let (true, [b'[', inner @ ..]) = (bash, after) {
             let digits = inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let number = inner.get(..digits).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-            match (number, inner.get(digits..)) {
+            match (inner.get(..digits).and_then(index_of), inner.get(digits..)) {
                 (Some(number), Some([b']', tail @ ..])) => (index, after) = (Some(number), tail),
                 _ => return Ok(None),
             }
@@ -265,15 +279,15 @@ impl<'t> Lexer<'t> {
                 Some(_) => {
                     let (from, rest) = (self.at, self.rest());
                     let digits = rest.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).count();
-                    let number = rest.get(1..=digits).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-                    let indexed = rest.first() == Some(&b'[')
-                        && rest.get(digits + 1..).is_some_and(|tail| tail.starts_with(b"]="));
-                    if indexed {
+                    let behind = rest.get(digits + 1..).is_some_and(|tail| tail.starts_with(b"]="));
+                    let number =
+                        rest.get(1..=digits).and_then(index_of).filter(|_| behind && rest.first() == Some(&b'['));
+                    if number.is_some() {
                         self.at += digits + 3;
                     }
                     let mut word = self.word()?;
                     word.at.start = from;
-                    elements.push((number.filter(|_| indexed), word));
+                    elements.push((number, word));
                 }
             }
         }
@@ -294,7 +308,7 @@ impl<'t> Lexer<'t> {
                     match self.peek(1) {
                         Some(b'\n') => {}
                         Some(next) => word.pieces.push(Piece::Byte(next, from + 1)),
-                        None => word.pieces.push(Piece::Byte(b'\\', from)),
+                        None => word.pieces.push(Piece::Unknown("a backslash at the end of the file")),
                     }
                     self.at = (from + 2).min(self.bytes.len());
                 }
@@ -319,6 +333,7 @@ impl<'t> Lexer<'t> {
             }
         }
         word.at = start..self.at;
+        word.quoted = !strings.is_empty();
         word.plain &= strings.is_empty() && word.pieces.iter().all(|piece| matches!(piece, Piece::Byte(..)));
         word.quote = match strings.as_slice() {
             [(at, quote)] if *at == word.at => Some(*quote),
@@ -327,7 +342,7 @@ impl<'t> Lexer<'t> {
         Ok(word)
     }
 
-    fn single(&mut self, word: &mut Word) -> Result<(), Broken> {
+    pub(super) fn single(&mut self, word: &mut Word) -> Result<(), Broken> {
         let start = self.at;
         self.at += 1;
         loop {
@@ -343,7 +358,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    fn double(&mut self, word: &mut Word) -> Result<(), Broken> {
+    pub(super) fn double(&mut self, word: &mut Word) -> Result<(), Broken> {
         let start = self.at;
         self.at += 1;
         loop {
@@ -366,112 +381,12 @@ impl<'t> Lexer<'t> {
         self.at += 1;
         Ok(())
     }
+}
 
-    /// `$name`, `${name}`, or something that is skipped and not evaluated.
-    fn expansion(&mut self, word: &mut Word, quoted: bool) -> Result<(), Broken> {
-        let from = self.at;
-        let after = self.bytes.get(from + 1..).unwrap_or_default();
-        let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if self.peek(0) == Some(b'`') {
-            self.skip_backticks()?;
-            word.pieces.push(Piece::Unknown("a command substitution"));
-            return Ok(());
-        }
-        let length = name_len(after);
-        if after.get(length..).is_some_and(|rest| rest.starts_with(b"\\\n")) {
-            self.at += 1 + length;
-            word.pieces.push(Piece::Unknown("a name over two lines"));
-            return Ok(());
-        }
-        match after.first() {
-            _ if length > 0 => {
-                word.pieces.push(Piece::Variable(name(after.get(..length).unwrap_or_default()), quoted));
-                self.at += 1 + length;
-            }
-            Some(b'{') => {
-                let inner = after.get(1..).unwrap_or_default();
-                let length = name_len(inner);
-                if length > 0 && inner.get(length) == Some(&b'}') {
-                    word.pieces.push(Piece::Variable(name(inner.get(..length).unwrap_or_default()), quoted));
-                    self.at += length + 3;
-                } else {
-                    self.at += 1;
-                    self.skip_nested(b'{', b'}')?;
-                    word.pieces.push(Piece::Unknown("a parameter expansion"));
-                }
-            }
-            Some(b'(') => {
-                self.at += 1;
-                self.skip_nested(b'(', b')')?;
-                word.pieces.push(Piece::Unknown("a command substitution"));
-            }
-            Some(b'\'' | b'"') if !quoted => {
-                self.at += 1;
-                word.pieces.push(Piece::Unknown("a $ in front of a quote"));
-            }
-            Some(byte) if byte.is_ascii_digit() || b"@*#?-$![".contains(byte) => {
-                self.at += 2;
-                word.pieces.push(Piece::Unknown("a special parameter"));
-            }
-            _ => {
-                word.pieces.push(Piece::Byte(b'$', from));
-                self.at += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn skip_backticks(&mut self) -> Result<(), Broken> {
-        let start = self.at;
-        self.at += 1;
-        loop {
-            match self.peek(0) {
-                None => return self.broken(start, "a backtick that is not closed"),
-                Some(b'`') => break,
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
-            }
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// Skips from an opening bracket to its closing one, quoted text taken as such.
-    fn skip_nested(&mut self, open: u8, close: u8) -> Result<(), Broken> {
-        self.depth += 1;
-        if self.depth > MOST_NESTED {
-            return self.broken(self.at, "expansions nested too deeply");
-        }
-        self.skip_balanced(open, close)?;
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn skip_balanced(&mut self, open: u8, close: u8) -> Result<(), Broken> {
-        let start = self.at;
-        let mut depth = 0usize;
-        let mut nothing = Word::default();
-        loop {
-            match self.peek(0) {
-                None => return self.broken(start, "an expansion that is not closed"),
-                Some(b'\\') => self.at += 2,
-                Some(b'\'') => self.single(&mut nothing)?,
-                Some(b'"') => self.double(&mut nothing)?,
-                Some(b'`') => self.skip_backticks()?,
-                Some(byte) => {
-                    self.at += 1;
-                    if byte == open {
-                        depth += 1;
-                    } else if byte == close {
-                        depth -= 1;
-                        if depth == 0 {
-                            return Ok(());
-                        }
-                    }
-                }
-            }
-        }
-    }
+/// The index that these digits are: arithmetic takes a 0 in front for octal, so that such a one is not read.
+fn index_of(digits: &[u8]) -> Option<usize> {
+    let plain = digits == b"0" || digits.first().is_some_and(|first| *first != b'0');
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|index| plain && *index < 1 << 31)
 }
 
 /// How many bytes of `bytes` are a name: letters, digits and underscores, no digit first (POSIX.1, 3.216).

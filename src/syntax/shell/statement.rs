@@ -27,18 +27,22 @@ pub(super) enum Kind {
     Simple,
     /// `export` with assignments or names.
     Export,
-    /// The definition of a function: nothing runs yet.
-    Function,
+    /// The definition of a function, its name the first word: nothing runs yet. Whether calling it can set any variable.
+    Function(bool),
     /// `if`, `case`, a loop, a group, a subshell; whether a command in it can set any variable or end the file.
     Compound(bool),
 }
 
-/// The next statement; nothing at the end of the file.
-pub(super) fn next(lexer: &mut Lexer<'_>) -> Result<Option<Statement>, Broken> {
+/// The next statement; nothing at the end of the file, which may not be where a list of commands `goes_on`.
+pub(super) fn next(lexer: &mut Lexer<'_>, goes_on: bool) -> Result<Option<Statement>, Broken> {
     let mut statement = Statement::default();
     let first = loop {
         match lexer.next(true)? {
-            Token::Newline | Token::Operator(";") => {}
+            Token::Newline => {}
+            Token::Operator(operator) if operator != "(" => {
+                return Err(Broken { at: lexer.at, reason: format!("a {operator} out of place") });
+            }
+            Token::End if goes_on => return Err(Broken { at: lexer.at, reason: "a list without its end".to_owned() }),
             Token::End => return Ok(None),
             token => break token,
         }
@@ -74,7 +78,9 @@ pub(super) fn next(lexer: &mut Lexer<'_>) -> Result<Option<Statement>, Broken> {
             Token::Word(word) => {
                 statement.at.end = word.at.end;
                 if command && word.is("function") && statement.assigns.is_empty() {
-                    drop(lexer.next(false)?);
+                    if let Token::Word(name) = lexer.next(false)? {
+                        statement.words.push(name);
+                    }
                     return function(lexer, statement).map(Some);
                 }
                 if command && CLOSING.iter().any(|name| word.is(name)) && statement.assigns.is_empty() {
@@ -106,6 +112,9 @@ fn start_of(token: &Token, at: usize) -> usize {
 /// Reserved words that only go on with or end a compound command.
 const CLOSING: &[&str] = &["then", "else", "elif", "fi", "do", "done", "esac", "}"];
 
+/// Reserved words behind which a command begins.
+const GOES_ON: &[&str] = &["then", "do", "else", "elif", "!", "time", "if", "while", "until", "{"];
+
 /// The reserved word that ends what `word` begins.
 fn closer(word: &Word) -> Option<&'static str> {
     let all = [
@@ -124,42 +133,59 @@ fn closer(word: &Word) -> Option<&'static str> {
 /// Reads on until everything that is open is closed, and to the end of that command.
 fn compound(lexer: &mut Lexer<'_>, mut statement: Statement, mut open: Vec<&'static str>) -> Result<Statement, Broken> {
     let mut command = !matches!(open.last(), Some(&"esac" | &"]]"));
+    // Between the `case` or `;;` and the `)` of a pattern.
+    let mut pattern = open.last() == Some(&"esac");
     let mut wild = false;
+    // The words of the command so far.
+    let mut words: Vec<Word> = Vec::new();
     while let Some(last) = open.last().copied() {
         let token = lexer.next(command)?;
-        match &token {
+        match token {
             Token::End => {
                 let reason = format!("a command without its closing `{last}`");
                 return Err(Broken { at: statement.at.start, reason });
             }
             Token::Redirection => drop(lexer.next(false)?),
-            Token::Word(word) if word.is(last) && (command || last == "]]") => {
+            Token::Word(word) if word.is(last) && (command || last == "]]" || pattern) => {
                 open.pop();
-                command = false;
+                (command, pattern) = (false, false);
             }
-            Token::Word(_) if last == "]]" => {}
+            Token::Operator(")") if pattern => (command, pattern) = (true, false),
+            Token::Operator(";;") if last == "esac" => (command, pattern) = (false, true),
+            Token::Word(_) | Token::Operator("(" | "|") if pattern => {}
+            Token::Word(_) | Token::Operator(_) if last == "]]" => {}
             Token::Operator("(") => {
+                // Behind a word it defines a function.
+                wild |= !words.is_empty();
                 open.push(")");
                 command = true;
             }
             Token::Operator(")") if last == ")" => {
                 open.pop();
-                command = open.last() == Some(&"esac");
+                command = false;
             }
-            // The end of a pattern.
-            Token::Operator(")") if last == "esac" => command = true,
             Token::Operator(")") => return Err(Broken { at: lexer.at, reason: "a ) out of place".to_owned() }),
-            Token::Operator(_) | Token::Newline => command = last != "]]",
+            Token::Operator(_) | Token::Newline => command = last != "]]" && !pattern,
             Token::Assign(_) => {}
             Token::Word(word) if command => {
-                command = ["then", "do", "else", "elif", "!", "time", "if", "while", "until", "{"]
-                    .iter()
-                    .any(|name| word.is(name));
-                wild |= can_set_anything(word);
-                open.extend(closer(word));
+                command = GOES_ON.iter().any(|name| word.is(name));
+                wild |= can_set_anything(&word);
+                if let Some(closer) = closer(&word) {
+                    open.push(closer);
+                    pattern = closer == "esac";
+                    command &= !matches!(closer, "esac" | "]]");
+                } else if !command {
+                    words = vec![word];
+                    continue;
+                }
             }
-            Token::Word(_) => {}
+            Token::Word(word) => {
+                words.push(word);
+                wild |= sets_computed_names(&words);
+                continue;
+            }
         }
+        words.clear();
     }
     statement.kind = Kind::Compound(wild);
     loop {
@@ -192,7 +218,7 @@ fn function(lexer: &mut Lexer<'_>, statement: Statement) -> Result<Statement, Br
         }
     };
     let mut whole = compound(lexer, statement, vec![body])?;
-    whole.kind = Kind::Function;
+    whole.kind = Kind::Function(whole.kind == Kind::Compound(true));
     Ok(whole)
 }
 
@@ -200,4 +226,13 @@ fn function(lexer: &mut Lexer<'_>, statement: Statement) -> Result<Statement, Br
 pub(super) fn can_set_anything(word: &Word) -> bool {
     let wild = [".", "source", "eval", "exec", "exit", "return", "alias"];
     word.literal().is_none_or(|name| wild.contains(&name.as_str()))
+}
+
+/// Whether these words are a command that sets variables and does not say literally which.
+pub(super) fn sets_computed_names(words: &[Word]) -> bool {
+    let setters = ["read", "unset", "export", "readonly", "local", "declare", "typeset", "getopts", "let", "mapfile"];
+    let Some((name, rest)) = words.split_first() else { return false };
+    let sets = setters.iter().chain(&["readarray", "wait"]).any(|setter| name.is(setter))
+        || name.is("printf") && rest.first().is_none_or(|first| first.is("-v"));
+    sets && !rest.iter().all(Word::has_literal_name)
 }
