@@ -122,6 +122,22 @@ impl fmt::Display for Action {
     }
 }
 
+/// Putting one address up or down right away, files aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// Puts it up.
+    pub up: Action,
+    /// Takes it down.
+    pub down: Action,
+}
+
+impl Direct {
+    /// By the kernel itself, as on Linux.
+    pub fn by_kernel(alias: &Alias) -> Direct {
+        Direct { up: Action::Add(alias.clone()), down: Action::Delete(alias.clone()) }
+    }
+}
+
 /// An action and how it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -137,6 +153,16 @@ impl Step {
     /// A step that needs nothing special to be taken back: the addresses it made are removed one by one anyway.
     pub fn new(action: Action) -> Step {
         Step { action, undo: None, repeat_after_undo: false }
+    }
+
+    /// The step that puts an address up.
+    pub fn up(direct: Direct) -> Step {
+        Step::with_undo(direct.up, direct.down)
+    }
+
+    /// The step that takes an address down.
+    pub fn down(direct: Direct) -> Step {
+        Step::with_undo(direct.down, direct.up)
     }
 
     /// A step taken back by `undo`, which runs while the new files still stand.

@@ -321,7 +321,7 @@ fn colour_and_escapes() {
     let file = host.path().join("etc/network/interfaces");
     fs::write(&file, [INTERFACES.as_bytes(), b"# caf\xe9 \x1b[2J\n"].concat()).unwrap();
     let plain = ipalias(host.path(), &["-n", "add", "203.0.113.5"]).stdout;
-    assert!(plain.windows(7).any(|bytes| bytes == b"\xe9 \x1b[2J\n"[..7].as_ref()), "byte-exact for patch");
+    assert!(plain.windows(7).any(|bytes| *bytes == b"\xe9 \x1b[2J\n"[..7]), "byte-exact for patch");
     assert!(!text(&plain).contains("\x1b[32m"));
     let colored = ipalias(host.path(), &["-n", "--color", "always", "add", "203.0.113.5"]).stdout;
     assert!(text(&colored).contains("\x1b[32m+auto eth0:0\x1b[0m"), "{}", text(&colored));

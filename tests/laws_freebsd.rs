@@ -5,18 +5,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
-use ipalias::error::{Kind, Refusal};
 use ipalias::plan::{Action, Plan};
 use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use support::laws::{config, refused, show, write};
 
 /// Systems by what their roots have: the version and the functions of network.subr.
 const SYSTEMS: &[(&str, Option<&str>, &str)] = &[
@@ -193,31 +195,6 @@ fn freebsd() -> &'static dyn Backend {
     backend::by_name("freebsd").unwrap()
 }
 
-/// Nothing where it is refused, which needs a reason that is none of ipalias's own.
-fn refused<T>(result: anyhow::Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let refusal = error.downcast_ref::<Refusal>();
-            assert!(refusal.is_some_and(|refusal| refusal.kind != Kind::Unproven), "{error:#}");
-            None
-        }
-    }
-}
-
-fn show(plan: &Plan) -> String {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let change = |change: &ipalias::plan::Change| {
-        format!(
-            "{}\n{}\n=>\n{}",
-            change.path,
-            text(&change.before).unwrap_or_default(),
-            text(&change.after).unwrap_or_default()
-        )
-    };
-    plan.changes.iter().map(change).collect::<Vec<_>>().join("\n")
-}
-
 /// What the table finds in a tree.
 fn table(root: &Path) -> Option<BTreeSet<String>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/semantics/freebsd.sh");
@@ -250,12 +227,6 @@ fn steps_are_its_own(plan: &Plan) -> bool {
             && step.undo.as_ref().is_none_or(run)
             && (step.undo.is_some() || step.repeat_after_undo || harmless)
     })
-}
-
-fn config(share: u32) -> ProptestConfig {
-    // Cases come from the environment (PROPTEST_CASES), 256 by default.
-    let cases = ProptestConfig::default().cases.div_ceil(share);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -336,9 +307,7 @@ proptest! {
         let is_known = |alias: &Alias| old.iter().any(|entry| entry.address.addr() == alias.address.addr());
         let wanted: Vec<Alias> = wanted.into_iter().filter(|alias| !is_known(alias)).collect();
         let Some(plan) = refused(freebsd().add(&root, &wanted, &Situation::default())) else { return Ok(()) };
-        for change in &plan.changes {
-            std::fs::write(change.path.below(dir.path()), change.after.as_ref().unwrap()).unwrap();
-        }
+        write(&plan, dir.path());
         let found = table(dir.path()).unwrap();
         prop_assert_eq!(effective(&freebsd().entries(&root).unwrap()), found.clone());
         for alias in &wanted {

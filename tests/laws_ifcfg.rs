@@ -15,12 +15,12 @@ use std::sync::OnceLock;
 
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
-use ipalias::error::{Kind, Refusal};
 use ipalias::plan::Plan;
 use ipalias::proof::{Goal, prove};
 use ipalias::root::{Root, RootPath};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use support::laws::{config, missing, refused, show};
 
 const DIR: &str = "/etc/sysconfig/network-scripts";
 
@@ -331,32 +331,6 @@ fn wishes() -> impl Strategy<Value = Vec<Alias>> {
     })
 }
 
-/// The wishes that stand nowhere, be it without effect.
-fn missing(wanted: Vec<Alias>, entries: &[Entry]) -> Vec<Alias> {
-    let known = |alias: &Alias| entries.iter().any(|entry| entry.address.addr() == alias.address.addr());
-    wanted.into_iter().filter(|alias| !known(alias)).collect()
-}
-
-/// Nothing for a refusal, which says what to do and is no defect.
-fn refused<T>(result: anyhow::Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let refusal = error.downcast_ref::<Refusal>().unwrap_or_else(|| panic!("no refusal: {error:#}"));
-            assert!(refusal.kind != Kind::Unproven && !refusal.hint.is_empty(), "{refusal:?}");
-            None
-        }
-    }
-}
-
-fn show(plan: &Plan) -> String {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let change = |change: &ipalias::plan::Change| {
-        format!("{}\n{:?}\n{:?}", change.path, text(&change.before), text(&change.after))
-    };
-    plan.changes.iter().map(change).collect::<Vec<_>>().join("\n")
-}
-
 /// Whether taking the addresses out again cannot give back what was there: `IPV6INIT=yes` stays, as does a quote that a
 /// longer list needed, and what came up behind a closed gap is moved there.
 fn is_one_way(plan: &Plan) -> bool {
@@ -373,12 +347,6 @@ fn is_one_way(plan: &Plan) -> bool {
             && count(&change.before, &format!("{list}\"")) < count(&change.after, &format!("{list}\""))
     });
     !plan.wakes.is_empty() || more("IPV6INIT=") || quoted
-}
-
-fn config(part: u32) -> ProptestConfig {
-    // Cases come from the environment (PROPTEST_CASES), 256 by default.
-    let cases = ProptestConfig::default().cases.div_ceil(part);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 600, ..ProptestConfig::default() }
 }
 
 /// What the executable table says of a tree.

@@ -5,18 +5,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+mod support;
+
 use std::sync::OnceLock;
 
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation, Stance};
-use ipalias::error::Refusal;
-use ipalias::plan::Plan;
 use ipalias::proof::{Goal, prove};
 use ipalias::root::{Root, RootPath};
 use ipalias::syntax::words::{self, Dialect, Joins};
 use ipalias::text::Text;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use support::laws::{config, missing, refused, show};
 
 /// Lines as they are found, and as nobody should write them.
 const LINES: &[&[u8]] = &[
@@ -215,37 +216,8 @@ fn wishes() -> impl Strategy<Value = Vec<Alias>> {
     })
 }
 
-/// The wishes that `add` is for: not configured yet, nor anywhere else.
-fn missing(wanted: Vec<Alias>, entries: &[Entry]) -> Vec<Alias> {
-    let known = |alias: &Alias| entries.iter().any(|entry| entry.address.addr() == alias.address.addr());
-    wanted.into_iter().filter(|alias| !known(alias)).collect()
-}
-
-fn refused<T>(result: anyhow::Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            assert!(error.downcast_ref::<Refusal>().is_some(), "an error that is no refusal: {error:#}");
-            None
-        }
-    }
-}
-
-fn show(plan: &Plan) -> String {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let change = |change: &ipalias::plan::Change| {
-        format!("{}\n{:?}\n{:?}", change.path, text(&change.before), text(&change.after))
-    };
-    plan.changes.iter().map(change).collect::<Vec<_>>().join("\n")
-}
-
-fn config() -> ProptestConfig {
-    // Cases come from the environment (PROPTEST_CASES), 256 by default.
-    ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(1))]
 
     #[test]
     fn add_twice_is_once_and_remove_undoes_it(host in host(), wanted in wishes()) {

@@ -15,12 +15,12 @@ use std::process::Command;
 
 use ipalias::alias::{Alias, IfName, Label, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
-use ipalias::error::Refusal;
 use ipalias::plan::Plan;
 use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use support::laws::{config, refused, show, write};
 
 const SPECS: &[&str] = &[
     "192.0.2.10/24",
@@ -164,27 +164,6 @@ fn wishes() -> impl Strategy<Value = Vec<Alias>> {
     })
 }
 
-fn refused<T>(result: anyhow::Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let refusal = error.downcast_ref::<Refusal>();
-            assert!(refusal.is_some(), "an error that is no refusal: {error:#}");
-            assert!(refusal.unwrap().kind != ipalias::error::Kind::Unproven, "{error:#}");
-            None
-        }
-    }
-}
-
-fn show(plan: &Plan) -> String {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let change = |change: &ipalias::plan::Change| {
-        let (before, after) = (text(&change.before).unwrap_or_default(), text(&change.after).unwrap_or_default());
-        format!("{}\n--- before\n{before}\n--- after\n{after}", change.path)
-    };
-    plan.changes.iter().map(change).collect::<Vec<_>>().join("\n")
-}
-
 type Rows = BTreeSet<(String, IpAddr, u8)>;
 
 /// What the shell and the table of netifrc's rules say of the tree at `dir`.
@@ -218,12 +197,6 @@ fn writes_more(plan: &Plan) -> bool {
         !kept || open || ["dhcp", "=192.0.2.10/24", "'\""].iter().any(|what| more(what))
     };
     plan.changes.iter().any(grown)
-}
-
-fn config(part: u32) -> ProptestConfig {
-    // Cases come from the environment (PROPTEST_CASES), 256 by default; a part of them where each starts programs.
-    let all = ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
-    ProptestConfig { cases: all.cases / part, ..all }
 }
 
 proptest! {
@@ -281,9 +254,7 @@ proptest! {
         let Some(found) = table(dir.path(), host.sh) else { return Ok(()) };
         prop_assert_eq!(rows(&old), found);
         let Some(plan) = refused(backend.add(&root, &wanted, &Situation::default())) else { return Ok(()) };
-        for change in &plan.changes {
-            fs::write(dir.path().join(change.path.to_string().trim_start_matches('/')), change.after.as_ref().unwrap()).unwrap();
-        }
+        write(&plan, dir.path());
         let found = table(dir.path(), host.sh).unwrap();
         prop_assert_eq!(rows(&backend.entries(&root).unwrap()), found.clone(), "{}", show(&plan));
         let row = |alias: &Alias| ("eth0".to_owned(), alias.address.addr(), alias.address.prefix_len());

@@ -15,12 +15,11 @@ use std::process::Command;
 
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
-use ipalias::error::Refusal;
-use ipalias::plan::Plan;
 use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use support::laws::{config, refused, show, write};
 
 const SUFFIXES: &[&str] = &["", "_0", "_1", "_2", "_FO", "_v6", "2", "_00"];
 
@@ -180,24 +179,6 @@ fn wishes() -> impl Strategy<Value = Vec<Alias>> {
     })
 }
 
-fn refused<T>(result: anyhow::Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            assert!(error.downcast_ref::<Refusal>().is_some(), "an error that is no refusal: {error:#}");
-            None
-        }
-    }
-}
-
-fn show(plan: &Plan) -> String {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| bytes.escape_ascii().to_string());
-    let change = |change: &ipalias::plan::Change| {
-        format!("{}\n{:?}\n{:?}", change.path, text(&change.before), text(&change.after))
-    };
-    plan.changes.iter().map(change).collect::<Vec<_>>().join("\n")
-}
-
 /// What the table of wicked's rules says of the tree at `dir`.
 fn table(dir: &Path) -> Option<BTreeSet<(String, IpAddr, u8)>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/semantics/wicked.sh");
@@ -214,12 +195,6 @@ fn table(dir: &Path) -> Option<BTreeSet<(String, IpAddr, u8)>> {
 fn rows(entries: &[Entry]) -> BTreeSet<(String, IpAddr, u8)> {
     let effective = entries.iter().filter(|entry| entry.is_effective());
     effective.map(|entry| (entry.interface.clone(), entry.address.addr(), entry.address.prefix_len())).collect()
-}
-
-fn config(part: u32) -> ProptestConfig {
-    // Cases come from the environment (PROPTEST_CASES), 256 by default; a part of them where each starts programs.
-    let all = ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
-    ProptestConfig { cases: all.cases / part, ..all }
 }
 
 proptest! {
@@ -285,9 +260,7 @@ proptest! {
         let Some(found) = table(dir.path()) else { return Ok(()) };
         prop_assert_eq!(rows(&old), found);
         let Some(plan) = refused(backend.add(&root, &wanted, &Situation::default())) else { return Ok(()) };
-        for change in &plan.changes {
-            fs::write(dir.path().join(change.path.to_string().trim_start_matches('/')), change.after.as_ref().unwrap()).unwrap();
-        }
+        write(&plan, dir.path());
         let found = table(dir.path()).unwrap();
         prop_assert_eq!(rows(&backend.entries(&root).unwrap()), found.clone());
         for alias in &wanted {

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use crate::alias::{Alias, IfName, host_prefix, lowest_free, with_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength, solaris};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
+use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root, RootPath};
 use crate::text::{Splice, Text};
 
@@ -163,6 +163,10 @@ impl Backend for Ipadm {
         plan.auto = Apply { before: Vec::new(), after };
         plan.restart = Ok(plan.auto.clone());
         Ok(plan)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        solaris::direct(alias)
     }
 }
 

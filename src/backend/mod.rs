@@ -25,7 +25,7 @@ use ipnet::IpNet;
 
 use crate::alias::{Alias, IfName};
 use crate::error::Result;
-use crate::plan::Plan;
+use crate::plan::{Direct, Plan};
 use crate::root::{Root, RootPath};
 
 /// Every backend, in the order of precedence: where two are in charge with equal right and one is a layer above the
@@ -68,6 +68,9 @@ pub trait Backend: Sync {
 
     /// The plan that takes `gone`, entries of this root, out of the files and off the interface.
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan>;
+
+    /// What puts an address up or down on this system right away: for one that the files and the running system differ in.
+    fn direct(&self, alias: &Alias) -> Direct;
 }
 
 /// A backend's answer to "is this yours?".

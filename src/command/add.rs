@@ -78,7 +78,7 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
     let mut plan =
         if missing.is_empty() { Plan::nothing() } else { detection.backend.add(&session.root, &missing, &now)? };
     for alias in &down {
-        let step = Step::new(Action::Add(alias.clone()));
+        let step = Step::up(detection.backend.direct(alias));
         plan.auto.after.push(step.clone());
         if let Ok(restart) = &mut plan.restart {
             restart.after.push(step);

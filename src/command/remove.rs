@@ -13,7 +13,7 @@ use crate::cli::Addresses;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::digest;
 use crate::live::{self, Expectation, Snapshot};
-use crate::plan::{Action, Backup, Plan, Step};
+use crate::plan::{Backup, Plan, Step};
 use crate::proof::{self, Goal};
 use crate::root::RootPath;
 use crate::ui::AddressLine;
@@ -63,7 +63,7 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
     for up in up.iter().filter(|up| !configured.contains(&(up.interface.as_str(), up.address.addr()))) {
         let alias =
             Alias { interface: IfName::new(&up.interface)?, address: up.address, label: None, preferred: false };
-        let step = Step::new(Action::Delete(alias));
+        let step = Step::down(detection.backend.direct(&alias));
         plan.auto.after.push(step.clone());
         if let Ok(restart) = &mut plan.restart {
             restart.after.push(step);

@@ -117,7 +117,8 @@ fn todo(proposal: &Proposal, done: &[Step], files: bool, folder: &str) -> Vec<St
     for step in done.iter().rev() {
         todo.extend(step.undo.as_ref().map(ToString::to_string));
     }
-    todo.extend(proposal.expect.up.iter().map(|alias| Action::Delete(alias.clone()).to_string()));
+    todo.extend(proposal.expect.up.iter().map(|alias| proposal.backend.direct(alias).down.to_string()));
+    todo.dedup();
     if let Some(before) = &proposal.snapshot {
         todo.extend(before.recipe());
     }

@@ -19,7 +19,7 @@ use crate::alias::{Alias, IfName, netmask_to_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
-use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
+use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root, RootPath};
 use crate::text::{Splice, Text};
 
@@ -157,6 +157,10 @@ impl Backend for Cpanel {
             notes: unknown_lines(&read(root, &ips)?),
             ..Plan::nothing()
         })
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        Direct::by_kernel(alias)
     }
 }
 

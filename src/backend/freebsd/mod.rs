@@ -20,7 +20,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::Plan;
+use crate::plan::{Direct, Plan};
 use crate::root::{NodeKind, Root};
 
 use files::{Chain, Generation, interface_of, key_of};
@@ -86,6 +86,10 @@ impl Backend for FreeBsd {
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         remove::remove(root, gone)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        steps::direct(alias)
     }
 }
 

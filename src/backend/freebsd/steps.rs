@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use super::files::Generation;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Entry, Situation};
-use crate::plan::{Action, Apply, Change, Check, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Step};
 
 /// The restart of everything; the second half brings the default route back.
 pub(super) const RESTART: &str = "/etc/rc.d/netif restart && /etc/rc.d/routing restart";
@@ -38,6 +38,12 @@ pub(super) fn up(alias: &Alias, generation: Generation, now: &Situation) -> Vec<
 pub(super) fn down(entry: &Entry) -> Option<Step> {
     let interface = IfName::new(&entry.interface).ok()?;
     Some(Step::with_undo(unset(interface.as_str(), entry.address), set(interface.as_str(), entry.address)))
+}
+
+/// The same without the plan.
+pub(super) fn direct(alias: &Alias) -> Direct {
+    let interface = alias.interface.as_str();
+    Direct { up: set(interface, alias.address), down: unset(interface, alias.address) }
 }
 
 fn ifconfig(interface: &str, words: &str) -> Action {

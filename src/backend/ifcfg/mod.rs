@@ -17,7 +17,7 @@ mod warnings;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{Root, RootPath};
 
 use consumer::{Readers, consumer};
@@ -80,6 +80,10 @@ impl Backend for Ifcfg {
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         remove::remove(root, &read(root)?, gone)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        Direct::by_kernel(alias)
     }
 }
 

@@ -30,7 +30,7 @@ mod starts;
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Situation, Stance};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::Plan;
+use crate::plan::{Direct, Plan};
 use crate::root::Root;
 
 use stanza::{INTERFACES, Tree};
@@ -79,6 +79,10 @@ impl Backend for Ifupdown {
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         remove::plan(root, &self.tree(root)?.ok_or_else(absent)?, gone)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        Direct::by_kernel(alias)
     }
 }
 

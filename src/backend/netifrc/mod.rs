@@ -18,7 +18,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::{Action, Apply, Change, Check, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
 use crate::syntax::shell::Value;
 
@@ -85,6 +85,10 @@ impl Backend for Netifrc {
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         edit::remove(root, gone)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        Direct::by_kernel(alias)
     }
 }
 

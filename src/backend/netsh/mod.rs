@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Apply, Backup, Change, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Disturbs, Plan, Step};
 use crate::root::Root;
 
 use record::{Address, Interface, Record, read, rendered};
@@ -128,6 +128,17 @@ impl Backend for Netsh {
         finish(&mut plan, &before, &record, steps);
         Ok(plan)
     }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        direct(alias)
+    }
+}
+
+fn direct(alias: &Alias) -> Direct {
+    let index = alias.interface.as_str();
+    let (origin, state) = (String::new(), String::new());
+    let address = Address { address: alias.address, origin, skip_as_source: !alias.preferred, state };
+    Direct { up: set(index, &address), down: unset(index, &address) }
 }
 
 /// Addresses that somebody gave: not those that the system makes itself.

@@ -19,7 +19,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::Result;
 use crate::host;
-use crate::plan::Plan;
+use crate::plan::{Direct, Plan};
 use crate::root::Root;
 
 use addresses::{Address, Place, addresses};
@@ -52,6 +52,10 @@ impl Backend for Networkd {
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         remove::remove(root, gone)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        Direct::by_kernel(alias)
     }
 }
 

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
-use crate::plan::{Action, Apply, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
 
 use files::{Address, File, Tables, addresses, files};
@@ -70,6 +70,10 @@ impl Backend for Solaris {
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         remove::remove(root, gone)
     }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        direct(alias)
+    }
 }
 
 /// The release that hostname files belong to, or may still count on.
@@ -106,6 +110,17 @@ fn primary(root: &Root, own: &[File]) -> Result<Option<String>> {
     };
     let found = own.iter().find(reaches).or(own.iter().find(|file| file.number().is_none()));
     Ok(found.map(|file| file.interface().to_owned()))
+}
+
+/// The next free logical interface, or whichever has the address (ifconfig(1M), `addif` and `removeif`).
+pub(super) fn direct(alias: &Alias) -> Direct {
+    let (interface, net) = (alias.interface.as_str(), alias.address);
+    let (with_prefix, ip) = (net.to_string(), net.addr().to_string());
+    let family = if net.addr().is_ipv4() { "inet" } else { "inet6" };
+    Direct {
+        up: ifconfig(&[interface, family, "addif", &with_prefix, "up"]),
+        down: ifconfig(&[interface, family, "removeif", &ip]),
+    }
 }
 
 fn ifconfig(words: &[&str]) -> Action {

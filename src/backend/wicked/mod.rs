@@ -13,7 +13,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::{Command, Disturbs, Plan};
+use crate::plan::{Command, Direct, Disturbs, Plan};
 use crate::root::{Root, RootPath};
 
 use file::{File, files, strays};
@@ -82,6 +82,10 @@ impl Backend for Wicked {
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
         edit::remove(root, gone)
+    }
+
+    fn direct(&self, alias: &Alias) -> Direct {
+        Direct::by_kernel(alias)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::detect::detect;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation, digest};
 use crate::live::Expectation;
-use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
+use crate::plan::{Apply, Backup, Change, Plan, Step};
 use crate::root::RootPath;
 use crate::store::Store;
 use crate::ui::AddressLine;
@@ -248,12 +248,12 @@ fn steps(
 ) -> Result<()> {
     let direct = |leaving: &[Entry]| Apply {
         before: Vec::new(),
-        after: leaving.iter().filter_map(wish).map(|alias| Step::new(Action::Delete(alias))).collect(),
+        after: leaving.iter().filter_map(wish).map(|alias| Step::down(backend.direct(&alias))).collect(),
     };
     let goes = if leaving.is_empty() { None } else { backend.remove(&session.root, leaving).ok() };
     let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok() };
     let added =
-        Apply { before: Vec::new(), after: coming.iter().map(|alias| Step::new(Action::Add(alias.clone()))).collect() };
+        Apply { before: Vec::new(), after: coming.iter().map(|alias| Step::up(backend.direct(alias))).collect() };
     let auto = [
         goes.as_ref().map_or_else(|| direct(leaving), |plan| plan.auto.clone()),
         comes.as_ref().map_or(added, |plan| plan.auto.clone()),
