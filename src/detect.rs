@@ -125,6 +125,9 @@ fn guarded(root: &Root) -> Result<()> {
             }
         }
     }
+    if let Some((reason, hint)) = host::confinement(root)? {
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
+    }
     let registry = "/Windows/System32/config/SYSTEM";
     if !root.is_live() && root.is_file(&registry.into())? && root.kind(&"/ipalias".into())? == NodeKind::Absent {
         let reason = "this is a disk of Windows, which keeps its addresses in the registry";

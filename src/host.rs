@@ -8,6 +8,59 @@ use os_release::OsRelease;
 use crate::error::{Refusal, Result};
 use crate::root::{Access, NodeKind, Root, RootPath};
 
+/// What `route -n get default` said on a running system without `/proc` (see `command::record`).
+pub const ROUTE: &str = "/ipalias/route";
+
+/// Whether the system is a jail, and whether that has a network stack of its own: two lines of 0 or 1 (jail(8)).
+pub const JAIL: &str = "/ipalias/jail";
+
+/// What `zoneadm list -p` said: `ID:NAME:STATE:PATH:UUID:BRAND:IP-TYPE`.
+pub const ZONE: &str = "/ipalias/zone";
+
+/// The states of the instances of Solaris's network/physical.
+pub const PHYSICAL: &str = "/ipalias/physical";
+
+/// The network profiles of Solaris 11 and their states.
+pub const PROFILE: &str = "/ipalias/profile";
+
+/// Why the running system cannot keep an additional address, and what to do instead: a jail or zone that borrows its host's
+/// network, or a profile that rewrites it. Nothing for a root that does not run. From documentation.
+pub fn confinement(root: &Root) -> Result<Option<(&'static str, &'static str)>> {
+    let text = |path: &str| -> Result<String> {
+        Ok(String::from_utf8_lossy(&root.read(&path.into())?.unwrap_or_default()).into_owned())
+    };
+    let jail = text(JAIL)?;
+    if jail.split_whitespace().next() == Some("1") && jail.split_whitespace().nth(1) != Some("1") {
+        return Ok(Some((
+            "this is a jail without a network stack of its own",
+            "add the address to the jail's ip4.addr or ip6.addr on its host, in /etc/jail.conf",
+        )));
+    }
+    let zone = text(ZONE)?;
+    // The global zone lists itself; the seventh field is the kind of stack.
+    let shared = |line: &str| line.split(':').nth(6) == Some("shared");
+    if !zone.lines().any(|line| line.starts_with("0:")) && zone.lines().any(shared) {
+        return Ok(Some((
+            "this is a zone with a shared network stack",
+            "add the address in the global zone: zonecfg -z ZONE, add net, set address=...",
+        )));
+    }
+    if text(PHYSICAL)?.lines().any(|line| line.starts_with("online") && line.trim_end().ends_with(":nwam")) {
+        return Ok(Some((
+            "network auto-magic (svc:/network/physical:nwam) manages the network",
+            "switch it off first: svcadm disable network/physical:nwam; svcadm enable network/physical:default",
+        )));
+    }
+    let automatic = |line: &str| line.contains("Automatic") && line.contains("online");
+    if text(PROFILE)?.lines().any(automatic) {
+        return Ok(Some((
+            "the network profile Automatic is active, which overwrites what ipadm sets",
+            "switch to the fixed profile first, at the console: netadm enable -p ncp DefaultFixed",
+        )));
+    }
+    Ok(None)
+}
+
 /// The system's own name for itself; the default if it has none, or none that can be read (os-release(5)).
 pub fn os_release(root: &Root) -> Result<OsRelease> {
     let found = match lenient(root, "/etc/os-release")? {
@@ -52,6 +105,7 @@ pub fn is_like(os: &OsRelease, id: &str) -> bool {
 }
 
 /// The interface of the default route, IPv4 before IPv6, the lowest metric first; nothing if the root does not run.
+/// From `/proc/net/route`, or from what `route get default` said where there is no such file.
 pub fn default_route_interface(root: &Root) -> Result<Option<String>> {
     let table = |path: &str| -> Result<String> {
         Ok(String::from_utf8_lossy(&root.read(&path.into())?.unwrap_or_default()).into_owned())
@@ -71,6 +125,10 @@ pub fn default_route_interface(root: &Root) -> Result<Option<String>> {
     // Destination, its prefix, source, its prefix, next hop, metric, reference count, use, flags, interface.
     let v6 = table("/proc/net/ipv6_route")?;
     let any = "0".repeat(32);
+    let said = table(ROUTE)?;
+    if let Some(name) = said.lines().find_map(|line| line.trim().strip_prefix("interface:")) {
+        return Ok(Some(name.trim().to_owned()));
+    }
     let v6 = v6.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use crate::alias::{Alias, IfName, host_prefix, lowest_free, with_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength, solaris};
 use crate::error::{Kind, Refusal, Result};
+use crate::host;
 use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root, RootPath};
 use crate::text::{Splice, Text};
@@ -301,6 +302,9 @@ fn free_name(alias: &Alias, names: &BTreeSet<String>) -> String {
 
 /// The interface whose subnet has the default router, or that of the first static or leased address.
 fn primary(root: &Root, objects: &[Object]) -> Result<Option<String>> {
+    if let Some(name) = host::default_route_interface(root)? {
+        return Ok(name.split(':').next().map(str::to_owned));
+    }
     let text = String::from_utf8_lossy(&root.read(&"/etc/defaultrouter".into())?.unwrap_or_default()).into_owned();
     let routers: Vec<IpAddr> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let reaches =

@@ -9,10 +9,25 @@ use super::Session;
 use super::perform::Proposal;
 use crate::backend::{Entry, ipadm, netsh};
 use crate::error::{Kind, Refusal, Result};
+use crate::host;
 use crate::live::Live;
 use crate::plan::Plan;
 use crate::root::Root;
 use crate::runner;
+
+/// What systems without `/proc` are asked besides: on which of them (as [`std::env::consts::OS`] calls them), where it is
+/// laid, and the command. One that fails says nothing.
+const FACTS: &[(&[&str], &str, &[&str])] = &[
+    (
+        &["freebsd", "dragonfly", "openbsd", "netbsd", "solaris", "illumos"],
+        host::ROUTE,
+        &["route", "-n", "get", "default"],
+    ),
+    (&["freebsd"], host::JAIL, &["sysctl", "-n", "security.jail.jailed", "security.jail.vnet"]),
+    (&["solaris", "illumos"], host::ZONE, &["zoneadm", "list", "-p"]),
+    (&["solaris", "illumos"], host::PHYSICAL, &["svcs", "-H", "-o", "state,fmri", "network/physical"]),
+    (&["solaris"], host::PROFILE, &["netadm", "list", "-p", "ncp"]),
+];
 
 /// How long a listing may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -26,9 +41,15 @@ pub(super) fn lay(root: Root, live: &Live) -> Result<Root> {
     if let Some(json) = live.record()? {
         records.push((netsh::RECORD, netsh::rendered_listing(&json)?.into_bytes()));
     }
-    let has_ipadm = matches!(std::env::consts::OS, "solaris" | "illumos") && runner::exists("ipadm");
-    if has_ipadm {
+    let system = std::env::consts::OS;
+    if matches!(system, "solaris" | "illumos") && runner::exists("ipadm") {
         records.push((ipadm::RECORD, printed(ipadm::LISTING)?));
+    }
+    for (_, path, words) in FACTS.iter().filter(|(systems, ..)| systems.contains(&system)) {
+        match printed(words) {
+            Ok(text) => records.push((path, text)),
+            Err(error) => tracing::debug!("{error:#}"),
+        }
     }
     Ok(root.with_planned(records.into_iter().map(|(path, bytes)| (path.into(), Some(bytes), 0o644))))
 }

@@ -108,10 +108,12 @@ fn settled(root: &Root, plan: &Plan, gone: &[Entry], reading: &Reading) -> Resul
     let (old, new) = (entries(root)?, entries(&plan.overlay(root))?);
     let gone: BTreeSet<(&str, IpNet)> = gone.iter().map(|entry| (entry.interface.as_str(), entry.address)).collect();
     let is_gone = |entry: &Entry| gone.contains(&(entry.interface.as_str(), entry.address));
-    let identities: BTreeSet<_> = new.iter().map(Entry::identity).collect();
+    let mut identities: BTreeMap<_, usize> = BTreeMap::new();
+    new.iter().for_each(|entry| *identities.entry(entry.identity()).or_default() += 1);
     let stays = |entry: &&Entry| entry.is_effective() && !is_gone(entry);
     for entry in old.iter().filter(stays) {
-        if identities.contains(&entry.identity()) {
+        if let Some(times) = identities.get_mut(&entry.identity()).filter(|times| **times > 0) {
+            *times -= 1;
             continue;
         }
         let same = |other: &&Entry| (&other.interface, other.address) == (&entry.interface, entry.address);
@@ -121,10 +123,19 @@ fn settled(root: &Root, plan: &Plan, gone: &[Entry], reading: &Reading) -> Resul
         let hint = "put the entries into the right order by hand first";
         return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&entry.path, entry.line).into());
     }
-    // What goes may have been what kept another from having effect.
-    let known: BTreeSet<Place> = old.iter().map(|entry| (entry.interface.clone(), entry.address)).collect();
+    // What goes may have been what kept another from having effect, but none comes up more often than it stood there.
+    let most = count(old.iter());
+    let now = count(new.iter().filter(|entry| entry.is_effective()));
+    let sound = now.iter().all(|(place, times)| *times <= most.get(place).copied().unwrap_or(0));
     let back = new.iter().any(|entry| entry.is_effective() && is_gone(entry));
-    if back || !places(&new).is_subset(&known) { Err(scattered(reading).into()) } else { Ok(()) }
+    if back || !sound { Err(scattered(reading).into()) } else { Ok(()) }
+}
+
+/// How often each address stands on each interface.
+fn count<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<Place, usize> {
+    let mut times = BTreeMap::new();
+    entries.for_each(|entry| *times.entry((entry.interface.clone(), entry.address)).or_default() += 1);
+    times
 }
 
 /// Splices by file.

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::host;
 use crate::plan::{Action, Apply, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
 
@@ -101,6 +102,10 @@ fn survey(root: &Root) -> Result<Vec<(File, Vec<Address>)>> {
 
 /// The interface whose subnet has the default router, or the first one.
 fn primary(root: &Root, own: &[File]) -> Result<Option<String>> {
+    if let Some(name) = host::default_route_interface(root)? {
+        let name = name.split(':').next().unwrap_or_default().to_owned();
+        return Ok(own.iter().any(|file| file.interface() == name).then_some(name));
+    }
     let text = String::from_utf8_lossy(&root.read(&"/etc/defaultrouter".into())?.unwrap_or_default()).into_owned();
     let tables = Tables::read(root)?;
     let of_word = |word: &str| word.parse::<IpAddr>().ok().or_else(|| tables.resolve(word, false));
