@@ -36,12 +36,17 @@ impl Backend for FreeBsd {
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {
+        let chain = Chain::read(root)?;
+        let mut strength = Strength::Enabled;
         for mark in ["/etc/defaults/rc.conf", "/etc/network.subr", "/etc/rc.d/netif"] {
             if root.kind(&mark.into())? == NodeKind::Absent {
-                return Ok(Stance::NotInCharge(format!("there is no {mark}")));
+                // The system's name alone will do if rc.conf sets an interface.
+                if !is_named(root)? || chain.keys().is_empty() {
+                    return Ok(Stance::NotInCharge(format!("there is no {mark}")));
+                }
+                strength = Strength::Configured;
             }
         }
-        let chain = Chain::read(root)?;
         let primary = primary(root, &chain)?;
         if primary.is_none() {
             chain.certain()?;
@@ -58,7 +63,7 @@ impl Backend for FreeBsd {
             }
         }
         Ok(Stance::InCharge(Claim {
-            strength: Strength::Enabled,
+            strength,
             interface: primary.and_then(|name| IfName::new(&name).ok()),
             evidence: vec![system.to_owned()],
             files: chain.files.iter().skip(chain.defaults).map(|part| part.path.clone()).collect(),
@@ -94,6 +99,12 @@ impl Backend for FreeBsd {
 }
 
 /// The interface of the default route: the running one, the one whose subnet has `defaultrouter`, or the only one.
+/// Whether the system says that it is one of the family.
+fn is_named(root: &Root) -> Result<bool> {
+    let family = ["freebsd", "dragonfly", "midnightbsd"].contains(&host::os_release(root)?.id.as_str());
+    Ok(family || root.kind(&"/bin/freebsd-version".into())? != NodeKind::Absent)
+}
+
 fn primary(root: &Root, chain: &Chain) -> Result<Option<String>> {
     if let Some(name) = host::default_route_interface(root)? {
         return Ok(Some(name));
