@@ -114,6 +114,11 @@ impl Backend for Ipadm {
             }
             let label =
                 alias.label.as_ref().map(|label| label.as_str().rsplit(':').next().unwrap_or_default().to_owned());
+            if let Some(word) = label.as_deref().filter(|word| !is_object_name(word)) {
+                let reason = format!("{word:?} cannot name an address object");
+                let hint = "a name begins with a letter and has letters, digits and underscores";
+                return Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
+            }
             let name = format!("{interface}/{}", label.unwrap_or_else(|| free_name(alias, &names)));
             if !names.insert(name.clone()) {
                 let hint = "choose another label, or leave it out";
@@ -284,6 +289,11 @@ fn line(path: &RootPath, name: &str, sort: &str, address: Option<IpNet>) -> Stri
         address.addr(),
         address.prefix_len()
     )
+}
+
+/// Whether ipadm(1M) takes `word` behind the slash (from memory; it may take more).
+fn is_object_name(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A name that no object has: `ipa22x33x44x55`, or `ipa6x1` and so on.

@@ -88,8 +88,15 @@ impl Backend for Netsh {
             let build = record.build;
             let interface = interface_of(&mut record, alias)?;
             let index = interface.key();
-            if interface.dhcp && alias.address.addr().is_ipv4() && steps.is_empty() {
-                steps.extend(beside_lease(interface, build, now.may_switch_to_static, alias)?);
+            let is_manual = |address: &Address| address.origin == "manual" && address.address.addr().is_ipv4();
+            if interface.dhcp && alias.address.addr().is_ipv4() {
+                // An address that stands beside the lease shows that both may: switching that off again would hurt it.
+                if !interface.addresses.iter().any(is_manual) {
+                    steps.extend(beside_lease(interface, build, now.may_switch_to_static, alias)?);
+                } else if now.may_switch_to_static && plan.notes.is_empty() {
+                    plan.notes
+                        .push(format!("interface {index} stays with DHCP, beside which it has addresses already"));
+                }
             }
             let address = Address {
                 address: alias.address,
