@@ -1,4 +1,4 @@
-//! The words of a value: addresses with their options, and ranges (rc.conf(5), "ifconfig_<interface>_aliasN").
+//! The words of a value: addresses with their options, and ranges (rc.conf(5), `ifconfig_<interface>_aliasN`).
 //!
 //! `inet` or `inet6` begins an address; what follows up to the next one are its options. A range such as
 //! `inet 192.0.2.5-8/24` stands for several: the first gets the prefix, the others /32.
