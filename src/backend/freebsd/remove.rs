@@ -10,9 +10,9 @@ use super::address::{Item, written};
 use super::edits::Edits;
 use super::files::{Chain, key_of};
 use super::sources::{Source, sources};
-use super::start_if;
 use super::steps::{down, finish};
-use crate::backend::Entry;
+use super::{FreeBsd, start_if};
+use crate::backend::{Backend as _, Entry};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::{Root, RootPath};
@@ -46,8 +46,28 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         }
     }
     plan.changes = edits.changes(root)?;
+    if chain.generation.is_strict() {
+        keeps_others(root, &plan, gone)?;
+    }
     finish(&mut plan, gone.iter().filter_map(down).collect());
     Ok(plan)
+}
+
+/// Refuses numbers that cannot be closed up, because another file sets or unsets them once more.
+fn keeps_others(root: &Root, plan: &Plan, gone: &[Entry]) -> Result<()> {
+    let place = |entry: &Entry| (entry.interface.clone(), entry.address);
+    let new = FreeBsd.entries(&plan.overlay(root))?;
+    let kept: BTreeSet<_> = new.iter().filter(|entry| entry.is_effective()).map(place).collect();
+    let goes: BTreeSet<_> = gone.iter().map(place).collect();
+    let old = FreeBsd.entries(root)?;
+    let lost = old.iter().find(|entry| {
+        let place = place(entry);
+        entry.is_effective() && !goes.contains(&place) && !kept.contains(&place)
+    });
+    let Some(lost) = lost else { return Ok(()) };
+    let reason = format!("{} would lose its effect: its number cannot be closed up", lost.address);
+    let hint = "another file sets that number, too; put the aliases of this interface into one file first";
+    Err(Refusal::new(Kind::Malformed, reason, hint).at(&lost.path, lost.line).into())
 }
 
 /// Takes the addresses of one interface out; returns the variables that went as a whole.
