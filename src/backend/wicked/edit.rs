@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::File;
-use super::{file_of, has_wicked};
+use super::{file_of, has_wicked, restart};
 use crate::alias::{Alias, IfName, lowest_free};
 use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Apply, Backup, Change, Command, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
 use crate::root::{Root, RootPath};
 use crate::text::Splice;
 
@@ -73,21 +73,25 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     finish(root, plan, interfaces.into_iter(), direct)
 }
 
-/// The steps: `wicked ifup` applies the difference; where there is no wicked, the addresses are changed directly.
+/// The steps: `wicked ifup` applies the difference between the file and what it has put up itself; where there is no wicked,
+/// the addresses are changed directly. So are those that go, since wicked leaves alone what came up without it.
 fn finish<'i>(
     root: &Root,
     mut plan: Plan,
     interfaces: impl Iterator<Item = &'i str>,
     direct: Vec<Step>,
 ) -> Result<Plan> {
+    let going = direct.iter().filter(|step| matches!(step.action, Action::Delete(_))).cloned();
+    let mut restart = vec![Step::reread(restart(root)?)];
+    restart.extend(going.clone());
+    plan.restart = Ok(Apply { before: Vec::new(), after: restart });
     let after = if has_wicked(root)? {
-        interfaces.map(|interface| Step::reread(Command::new(["wicked", "ifup", interface]))).collect()
+        let ifup = interfaces.map(|interface| Step::reread(Command::new(["wicked", "ifup", interface])));
+        ifup.chain(going).collect()
     } else {
         direct
     };
     plan.auto = Apply { before: Vec::new(), after };
-    let restart = Command::new(["systemctl", "restart", "network"]).disturbing(Disturbs::Interface);
-    plan.restart = Ok(Apply { before: Vec::new(), after: vec![Step::reread(restart)] });
     Ok(plan)
 }
 

@@ -12,7 +12,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::Plan;
+use crate::plan::{Command, Disturbs, Plan};
 use crate::root::{NodeKind, Root, RootPath};
 
 use file::{File, files, strays};
@@ -59,7 +59,7 @@ impl Backend for Wicked {
             evidence: sentences,
             files: vec![file],
             auto: if has_wicked(root)? { "wicked ifup IF".to_owned() } else { "ip addr add ADDRESS dev IF".to_owned() },
-            restart: Ok("systemctl restart network".to_owned()),
+            restart: Ok(restart(root)?.argv.join(" ")),
             warnings: warnings(root, primary)?,
         }))
     }
@@ -84,6 +84,15 @@ fn has_wicked(root: &Root) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The full restart; before wicked there was no systemd either, but the init script (from memory).
+fn restart(root: &Root) -> Result<Command> {
+    let script = "/etc/init.d/network";
+    let is_script = !has_wicked(root)? && root.kind(&script.into())? == NodeKind::File;
+    let command =
+        if is_script { Command::new([script, "restart"]) } else { Command::new(["systemctl", "restart", "network"]) };
+    Ok(command.disturbing(Disturbs::Interface))
 }
 
 /// SLES 11 keeps its runlevels below `/etc/init.d`.
