@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::system;
-use crate::alias::Alias;
+use crate::alias::{Alias, IfName};
 use crate::backend::{Situation, UpAddress};
 
 /// A link of the running system.
@@ -144,6 +144,16 @@ impl Snapshot {
     /// Whether outgoing packets have `ip` as their source: it is a primary address.
     pub fn is_source(&self, ip: IpAddr) -> bool {
         self.ways.values().flatten().any(|(_, _, source)| *source == Some(ip))
+    }
+
+    /// IPv6 addresses that last and that are no source of new connections, as wishes.
+    pub(super) fn idle_sources(&self) -> impl Iterator<Item = Alias> {
+        let idle =
+            |address: &&Address| address.net.addr().is_ipv6() && address.state.permanent && address.state.deprecated;
+        self.addresses.iter().filter(idle).filter_map(|address| {
+            let interface = IfName::new(&address.interface).ok()?;
+            Some(Alias { interface, address: address.net, label: None, preferred: false })
+        })
     }
 
     /// Those of `wanted` that are up, with prefix and label.
