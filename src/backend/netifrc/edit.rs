@@ -10,7 +10,7 @@ use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Backup, Change, Plan};
 use crate::root::{Root, RootPath};
-use crate::syntax::shell::{Assignment, Element, Origin, Traced, Value, deletion};
+use crate::syntax::shell::{Assignment, Element, Origin, Traced, Value, Variable, deletion};
 use crate::text::{Splice, Text};
 
 /// The plan that adds an entry for each of `want`.
@@ -307,12 +307,14 @@ fn cut(reading: &Reading, gone: &[&Entry], all: &mut Edits) -> Result<()> {
             }
         }
         Value::Array(_) => {
-            for spec in specs.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(spec, _)| spec) {
-                let Site::Element(element) = &spec.site else { continue };
-                let Some(assignment) = variable.assignments.get(element.assignment) else { continue };
+            let sites = specs.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(spec, _)| &spec.site);
+            let elements: Vec<&Element> = sites.filter_map(Site::element).collect();
+            for run in elements.chunk_by(|one, next| adjacent(reading, variable, one, next)) {
+                let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+                let Some(assignment) = variable.assignments.get(first.assignment) else { continue };
                 let Some((_, text)) = reading.config.files.get(assignment.source) else { continue };
-                let splice =
-                    if assignment.array { element_deletion(text, element) } else { deletion(text, assignment) };
+                let whole = first.at.start..last.at.end;
+                let splice = if assignment.array { element_deletion(text, whole) } else { deletion(text, assignment) };
                 all.push(reading, assignment.source, splice);
             }
         }
@@ -359,25 +361,33 @@ fn in_file(text: &Traced, range: Range<usize>) -> Option<(usize, Range<usize>)> 
     whole.then(|| (first.source, first.at..last.at + 1))
 }
 
-/// An element with the blanks and line end before it; its whole line if a comment stands before or behind it.
-fn element_deletion(text: &Text, element: &Element) -> Splice {
+/// Whether nothing but blanks and line ends stand between two elements of one assignment, so that they go as one.
+fn adjacent(reading: &Reading, variable: &Variable, one: &Element, next: &Element) -> bool {
+    let assignment = variable.assignments.get(one.assignment).filter(|assignment| assignment.array);
+    let Some(assignment) = assignment.filter(|_| one.assignment == next.assignment) else { return false };
+    let text = reading.config.files.get(assignment.source).map(|(_, text)| text.bytes()).unwrap_or_default();
+    text.get(one.at.end..next.at.start).is_some_and(|between| between.trim_ascii().is_empty())
+}
+
+/// Elements with the blanks and line end before them; their whole lines if a comment stands before or behind them.
+fn element_deletion(text: &Text, elements: Range<usize>) -> Splice {
     let bytes = text.bytes();
-    let before = bytes.get(..element.at.start).unwrap_or_default();
-    let rest = bytes.get(element.at.end..).unwrap_or_default();
+    let before = bytes.get(..elements.start).unwrap_or_default();
+    let rest = bytes.get(elements.end..).unwrap_or_default();
     let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     let behind = rest.get(..end).unwrap_or_default().trim_ascii();
     let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let alone = before.get(line..).unwrap_or_default().trim_ascii().is_empty();
     if alone && (behind.is_empty() || behind.starts_with(b"#")) {
-        return Splice::delete(line..(element.at.end + end + 1).min(bytes.len()));
+        return Splice::delete(line..(elements.end + end + 1).min(bytes.len()));
     }
     let gap = before.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let above = before.get(..element.at.start - gap).unwrap_or_default();
+    let above = before.get(..elements.start - gap).unwrap_or_default();
     let line = above.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let commented = above.get(line..).unwrap_or_default().contains(&b'#');
     let gap = if commented || above.ends_with(b"(") { 0 } else { gap };
     let follow = if gap == 0 { rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() } else { 0 };
-    Splice::delete(element.at.start - gap..element.at.end + follow)
+    Splice::delete(elements.start - gap..elements.end + follow)
 }
 
 fn scattered(reading: &Reading) -> Refusal {

@@ -32,6 +32,15 @@ pub(super) enum Site {
     Element(Element),
 }
 
+impl Site {
+    pub(super) fn element(&self) -> Option<&Element> {
+        match self {
+            Site::Text(_) => None,
+            Site::Element(element) => Some(element),
+        }
+    }
+}
+
 /// One specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spec {
