@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -266,12 +266,12 @@ fn apply_all(
     if session.apply() == Apply::None {
         return Ok(());
     }
+    let (began, limit) = (Instant::now(), Duration::from_secs(session.options.wait));
     if session.apply() == Apply::Restart {
         let is_configured = |interface: &str, ip: IpAddr| {
             let same = |entry: &&Entry| entry.address.addr() == ip && entry.interface == interface;
             proposal.entries.iter().filter(same).any(Entry::is_effective)
         };
-        let limit = Duration::from_secs(session.options.wait);
         let back = live.put_back_foreign(before, &proposal.expect, is_configured, limit)?;
         if !back.is_empty() {
             notes.push(format!(
@@ -281,7 +281,7 @@ fn apply_all(
         }
     }
     live.deprecate(&proposal.expect.up, before)?;
-    let faults = live.verify(before, &proposal.expect, Duration::from_secs(session.options.wait))?;
+    let faults = live.verify(before, &proposal.expect, limit.saturating_sub(began.elapsed()))?;
     anyhow::ensure!(faults.is_empty(), "the change did not hold: {}", faults.join("; "));
     if proposal.plan.is_by_command() {
         return record::confirm(session, live, proposal);

@@ -127,8 +127,8 @@ impl Live {
     }
 
     /// Puts back what a full restart took although no file has it: addresses and routes of others. Returns the addresses.
-    /// What `is_configured`, and the source of outgoing packets, the restart has to bring back itself, for which it gets
-    /// until `limit`; without that nothing is put back, so that the verification tells.
+    /// What `is_configured`, the source of outgoing packets, and default routes the restart has to bring back itself, for
+    /// which it gets until `limit`; without that nothing is put back, so that the verification tells.
     pub fn put_back_foreign(
         &self,
         before: &Snapshot,
@@ -147,7 +147,7 @@ impl Live {
                 let ip = lost.net.addr();
                 before.is_source(ip) || is_configured(&lost.interface, ip)
             };
-            match lost.iter().any(own) {
+            match lost.iter().any(own) || !before.lost_defaults(&now).is_empty() {
                 false => break lost,
                 true if began.elapsed() >= limit => return Ok(Vec::new()),
                 true => std::thread::sleep(POLL),

@@ -236,12 +236,7 @@ impl Snapshot {
             let now = up.get(&(former.interface.as_str(), former.net.addr())).filter(|now| tentative(now))?;
             Some(format!("{} is not usable yet: it is being checked for duplicates", now.net))
         }));
-        let defaults = |snapshot: &Snapshot| -> BTreeSet<String> {
-            snapshot.routes.iter().filter(|route| route.is_default()).map(Route::describe).collect()
-        };
-        faults.extend(
-            defaults(before).difference(&defaults(self)).map(|lost| format!("the default route {lost} was lost")),
-        );
+        faults.extend(before.lost_defaults(self).into_iter().map(|lost| format!("the default route {lost} was lost")));
         let preferred = |ip: &IpAddr| {
             expect.up.iter().any(|alias| alias.preferred && alias.address.addr().is_ipv6() == ip.is_ipv6())
         };
@@ -264,6 +259,14 @@ impl Snapshot {
             }
         }
         (faults, hopeless)
+    }
+
+    /// Default routes of this snapshot that `now` lacks.
+    pub(super) fn lost_defaults(&self, now: &Snapshot) -> Vec<String> {
+        let defaults = |snapshot: &Snapshot| -> BTreeSet<String> {
+            snapshot.routes.iter().filter(|route| route.is_default()).map(Route::describe).collect()
+        };
+        defaults(self).difference(&defaults(now)).cloned().collect()
     }
 
     /// Addresses of this snapshot that `now` lacks and that were not to go. Temporary IPv6 addresses (RFC 8981) come and

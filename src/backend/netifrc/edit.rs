@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::specs::{Site, Spec, Style};
-use super::{Reading, plan, services};
+use super::{Reading, Service, plan, services};
 use crate::alias::{Alias, IfName};
 use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
@@ -17,7 +17,7 @@ use crate::text::{Splice, Text};
 pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let mut all = Edits::default();
     let mut notes = Vec::new();
-    let mut first = None;
+    let mut touched = Vec::new();
     let mut by_interface: BTreeMap<&str, Vec<&Alias>> = BTreeMap::new();
     want.iter().for_each(|alias| by_interface.entry(alias.interface.as_str()).or_default().push(alias));
     for (interface, aliases) in by_interface {
@@ -37,10 +37,10 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
             }
         }
         append(&reading, &aliases, &mut all, &mut notes)?;
-        first = first.or(Some(reading.service));
+        touched.push(reading.service);
     }
     let steps = want.iter().map(|alias| Action::Add(alias.clone())).collect();
-    let mut plan = plan(all.changes(root)?, steps, first.as_ref());
+    let mut plan = plan(all.changes(root)?, steps, &touched);
     plan.notes = notes;
     Ok(plan)
 }
@@ -48,7 +48,7 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
 /// The plan that takes the entries out.
 pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     let mut all = Edits::default();
-    let mut first = None;
+    let mut touched = Vec::new();
     for service in services(root)? {
         let own: Vec<&Entry> = gone.iter().filter(|entry| entry.interface == service.interface).collect();
         if own.is_empty() {
@@ -56,13 +56,13 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         }
         let reading = Reading::of(root, &service)?;
         cut(&reading, &own, &mut all)?;
-        first = first.or(Some(reading.service));
+        touched.extend(Some(reading.service).filter(Service::is_started));
     }
     let down = |entry: &Entry| {
         let interface = IfName::new(&entry.interface).ok()?;
         Some(Action::Delete(Alias { interface, address: entry.address, label: None, preferred: false }))
     };
-    Ok(plan(all.changes(root)?, gone.iter().filter_map(down).collect(), first.as_ref()))
+    Ok(plan(all.changes(root)?, gone.iter().filter_map(down).collect(), &touched))
 }
 
 /// Splices by file.

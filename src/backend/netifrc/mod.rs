@@ -234,9 +234,9 @@ fn added_by_ip(words: &[&str]) -> Option<ipnet::IpNet> {
 }
 
 /// The plan around the changes: addresses go up and down directly, and the full restart is netifrc's.
-fn plan(changes: Vec<crate::plan::Change>, steps: Vec<Action>, service: Option<&Service>) -> Plan {
+fn plan(changes: Vec<crate::plan::Change>, steps: Vec<Action>, services: &[Service]) -> Plan {
     let steps: Vec<Step> = steps.into_iter().map(Step::new).collect();
-    let restart = service.map(|service| Step::reread(restart(service)));
+    let restart: Vec<Step> = services.iter().map(|service| Step::reread(restart(service))).collect();
     let checks = changes
         .iter()
         .map(|change| Check { path: change.path.clone(), argv: ["sh", "-n", "{}"].map(str::to_owned).to_vec() });
@@ -244,7 +244,7 @@ fn plan(changes: Vec<crate::plan::Change>, steps: Vec<Action>, service: Option<&
         checks: checks.collect(),
         changes,
         auto: Apply { before: Vec::new(), after: steps.clone() },
-        restart: Ok(Apply { before: Vec::new(), after: restart.map_or(steps, |restart| vec![restart]) }),
+        restart: Ok(Apply { before: Vec::new(), after: if restart.is_empty() { steps } else { restart } }),
         ..Plan::nothing()
     }
 }
