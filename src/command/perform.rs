@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -218,24 +218,32 @@ fn live_record(session: &Session, proposal: &Proposal, apply: &plan::Apply) -> L
         let snapshot = proposal.snapshot.as_ref();
         !snapshot.is_some_and(|snapshot| snapshot.is_up(alias.interface.as_str(), alias.address.addr()))
     };
-    let argv = |action: &Action| match action {
-        Action::Run(command) => Some(command.argv.clone()),
-        _ => None,
-    };
-    let both = |step: &Step| Some((argv(&step.action)?, argv(step.undo.as_ref()?)?));
     let steps = || apply.before.iter().chain(&apply.after);
     LiveRecord {
         boot: boot_id(&session.root),
         added: proposal.expect.up.iter().filter(before).map(LiveRecord::entry).collect(),
         removed: proposal.snapshot.iter().flat_map(|snapshot| snapshot.details(&proposal.expect.gone)).collect(),
-        undo: steps().rev().filter_map(|step| step.undo.as_ref().and_then(argv)).collect(),
+        undo: steps().rev().filter_map(|step| argv(step.undo.as_ref()?)).collect(),
         reread: steps().filter(|step| step.repeat_after_undo).filter_map(|step| argv(&step.action)).collect(),
-        commands: if proposal.plan.written().next().is_none() {
-            steps().filter_map(both).collect()
-        } else {
-            Vec::new()
-        },
+        commands: commands(&proposal.plan, apply),
     }
+}
+
+fn argv(action: &Action) -> Option<Vec<String>> {
+    match action {
+        Action::Run(command) => Some(command.argv.clone()),
+        _ => None,
+    }
+}
+
+/// The commands that make the whole change in files of their own, each with the one that takes it back; none where ipalias
+/// writes the files.
+fn commands(plan: &Plan, apply: &plan::Apply) -> Vec<(Vec<String>, Vec<String>)> {
+    if plan.written().next().is_some() {
+        return Vec::new();
+    }
+    let both = |step: &Step| Some((argv(&step.action)?, argv(step.undo.as_ref()?)?));
+    apply.before.iter().chain(&apply.after).filter_map(both).collect()
 }
 
 fn apply_all(
@@ -258,8 +266,13 @@ fn apply_all(
     if session.apply() == Apply::None {
         return Ok(());
     }
+    let (began, limit) = (Instant::now(), Duration::from_secs(session.options.wait));
     if session.apply() == Apply::Restart {
-        let back = live.put_back_foreign(before, &proposal.expect)?;
+        let is_configured = |interface: &str, ip: IpAddr| {
+            let same = |entry: &&Entry| entry.address.addr() == ip && entry.interface == interface;
+            proposal.entries.iter().filter(same).any(Entry::is_effective)
+        };
+        let back = live.put_back_foreign(before, &proposal.expect, is_configured, limit)?;
         if !back.is_empty() {
             notes.push(format!(
                 "the restart dropped {}, which no file configures; put back until the next restart",
@@ -267,10 +280,28 @@ fn apply_all(
             ));
         }
     }
-    live.deprecate(&proposal.expect.up)?;
-    let faults = live.verify(before, &proposal.expect, Duration::from_secs(session.options.wait))?;
+    live.deprecate(&proposal.expect.up, before)?;
+    let faults = live.verify(before, &proposal.expect, limit.saturating_sub(began.elapsed()))?;
     anyhow::ensure!(faults.is_empty(), "the change did not hold: {}", faults.join("; "));
-    if proposal.plan.is_by_command() { record::confirm(session, live, proposal) } else { Ok(()) }
+    if proposal.plan.is_by_command() {
+        return record::confirm(session, live, proposal);
+    }
+    if commands(&proposal.plan, apply).is_empty() { Ok(()) } else { confirm_files(session, proposal) }
+}
+
+/// Whether a panel's commands have changed its files, too: they may say that they failed and exit with 0.
+fn confirm_files(session: &Session, proposal: &Proposal) -> Result<()> {
+    let found = proposal.backend.entries(&session.root)?;
+    let found: BTreeSet<IpAddr> =
+        found.iter().filter(|entry| entry.is_effective()).map(|entry| entry.address.addr()).collect();
+    for alias in &proposal.expect.up {
+        let ip = alias.address.addr();
+        anyhow::ensure!(found.contains(&ip), "the change did not hold: {ip} is up, but in no file");
+    }
+    for (_, ip) in &proposal.expect.gone {
+        anyhow::ensure!(!found.contains(ip), "the change did not hold: {ip} is still in a file");
+    }
+    Ok(())
 }
 
 fn run_steps(

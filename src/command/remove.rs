@@ -84,8 +84,9 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
     }
     let lines = lines(wanted, &gone, &up, only.as_ref(), detection.backend);
     let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
-    let gone = configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
-    let expect = Expectation { up: Vec::new(), gone };
+    let gone: BTreeSet<(String, IpAddr)> =
+        configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
+    let expect = Expectation { up: Vec::new(), gone: gone.into_iter().collect() };
     let backend = detection.backend;
     let (undoes, metadata) = Default::default();
     Ok(Proposal { backend, plan, entries, expect, lines, snapshot, undoes, metadata })

@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
+
 use crate::alias::Alias;
 use crate::error::Result;
 use snapshot::{Address, Link, Route, State, Way};
@@ -70,21 +72,25 @@ impl Live {
         if aliases.is_empty() { Ok(()) } else { self.kernel.add(aliases, false) }
     }
 
-    /// Takes the preference off IPv6 addresses that came up preferred although the plan says otherwise: the primary stays
-    /// the source of outgoing packets.
-    pub fn deprecate(&self, aliases: &[Alias]) -> Result<()> {
-        if !system::CHANGES || !aliases.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
+    /// Takes the preference off IPv6 addresses that came up preferred although the plan says otherwise, and off those that
+    /// had none in `before` and that somebody put up anew meanwhile (wicked does): the primary stays the source of outgoing
+    /// packets.
+    pub fn deprecate(&self, aliases: &[Alias], before: &Snapshot) -> Result<()> {
+        let unwanted = |alias: &&Alias| alias.address.addr().is_ipv6() && !alias.preferred;
+        let planned = aliases.iter().filter(unwanted).cloned();
+        let chosen: BTreeSet<IpAddr> =
+            aliases.iter().filter(|alias| alias.preferred).map(|alias| alias.address.addr()).collect();
+        let former = before.idle_sources().filter(|alias| !chosen.contains(&alias.address.addr()));
+        let all: Vec<Alias> = planned.chain(former).collect();
+        if !system::CHANGES || all.is_empty() {
             return Ok(());
         }
         let now = self.snapshot()?;
         let preferred = now.addresses.iter().filter(|address| !address.state.deprecated);
-        let preferred: BTreeSet<(&str, IpAddr)> =
-            preferred.map(|address| (address.interface.as_str(), address.net.addr())).collect();
-        let wrong = aliases.iter().filter(|alias| {
-            let ip = alias.address.addr();
-            ip.is_ipv6() && !alias.preferred && preferred.contains(&(alias.interface.as_str(), ip))
-        });
-        let wrong: Vec<Alias> = wrong.cloned().collect();
+        let preferred: BTreeSet<(&str, IpNet)> =
+            preferred.map(|address| (address.interface.as_str(), address.net)).collect();
+        let is_wrong = |alias: &Alias| preferred.contains(&(alias.interface.as_str(), alias.address));
+        let wrong: Vec<Alias> = all.into_iter().filter(is_wrong).collect();
         if wrong.is_empty() { Ok(()) } else { self.kernel.add(&wrong, true) }
     }
 
@@ -116,18 +122,39 @@ impl Live {
         }
         let new = expect.up.iter().map(|alias| (alias.interface.as_str(), alias.address.addr()));
         self.delete(new.filter(|(interface, ip)| before.find(interface, *ip).is_none()))?;
-        self.put_back(before, |_| true)
+        self.put_back(before, |_| true)?;
+        self.deprecate(&[], before)
     }
 
     /// Puts back what a full restart took although no file has it: addresses and routes of others. Returns the addresses.
-    pub fn put_back_foreign(&self, before: &Snapshot, expect: &Expectation) -> Result<Vec<String>> {
+    /// What `is_configured`, the source of outgoing packets, and default routes the restart has to bring back itself, for
+    /// which it gets until `limit`; without that nothing is put back, so that the verification tells.
+    pub fn put_back_foreign(
+        &self,
+        before: &Snapshot,
+        expect: &Expectation,
+        is_configured: impl Fn(&str, IpAddr) -> bool,
+        limit: Duration,
+    ) -> Result<Vec<String>> {
         if !system::CHANGES {
             return Ok(Vec::new());
         }
-        let now = self.snapshot()?;
-        let lost: Vec<String> = before.lost_addresses(&now, expect).map(|lost| lost.net.to_string()).collect();
+        let began = Instant::now();
+        let lost = loop {
+            let now = self.snapshot()?;
+            let lost: Vec<&Address> = before.lost_addresses(&now, expect).collect();
+            let own = |lost: &&Address| {
+                let ip = lost.net.addr();
+                before.is_source(ip) || is_configured(&lost.interface, ip)
+            };
+            match lost.iter().any(own) || !before.lost_defaults(&now).is_empty() {
+                false => break lost,
+                true if began.elapsed() >= limit => return Ok(Vec::new()),
+                true => std::thread::sleep(POLL),
+            }
+        };
         self.put_back(before, |lost| !expect.gone.contains(&(lost.interface.clone(), lost.net.addr())))?;
-        Ok(lost)
+        Ok(lost.iter().map(|lost| lost.net.to_string()).collect())
     }
 
     fn put_back(&self, before: &Snapshot, wanted: impl Fn(&Address) -> bool) -> Result<()> {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::system;
-use crate::alias::Alias;
+use crate::alias::{Alias, IfName};
 use crate::backend::{Situation, UpAddress};
 
 /// A link of the running system.
@@ -146,6 +146,16 @@ impl Snapshot {
         self.ways.values().flatten().any(|(_, _, source)| *source == Some(ip))
     }
 
+    /// IPv6 addresses that last and that are no source of new connections, as wishes.
+    pub(super) fn idle_sources(&self) -> impl Iterator<Item = Alias> {
+        let idle =
+            |address: &&Address| address.net.addr().is_ipv6() && address.state.permanent && address.state.deprecated;
+        self.addresses.iter().filter(idle).filter_map(|address| {
+            let interface = IfName::new(&address.interface).ok()?;
+            Some(Alias { interface, address: address.net, label: None, preferred: false })
+        })
+    }
+
     /// Those of `wanted` that are up, with prefix and label.
     pub fn details(&self, wanted: &[(String, IpAddr)]) -> Vec<(String, IpNet, Option<String>)> {
         let wanted: BTreeSet<(&str, IpAddr)> = wanted.iter().map(|(name, ip)| (name.as_str(), *ip)).collect();
@@ -226,12 +236,7 @@ impl Snapshot {
             let now = up.get(&(former.interface.as_str(), former.net.addr())).filter(|now| tentative(now))?;
             Some(format!("{} is not usable yet: it is being checked for duplicates", now.net))
         }));
-        let defaults = |snapshot: &Snapshot| -> BTreeSet<String> {
-            snapshot.routes.iter().filter(|route| route.is_default()).map(Route::describe).collect()
-        };
-        faults.extend(
-            defaults(before).difference(&defaults(self)).map(|lost| format!("the default route {lost} was lost")),
-        );
+        faults.extend(before.lost_defaults(self).into_iter().map(|lost| format!("the default route {lost} was lost")));
         let preferred = |ip: &IpAddr| {
             expect.up.iter().any(|alias| alias.preferred && alias.address.addr().is_ipv6() == ip.is_ipv6())
         };
@@ -254,6 +259,14 @@ impl Snapshot {
             }
         }
         (faults, hopeless)
+    }
+
+    /// Default routes of this snapshot that `now` lacks.
+    pub(super) fn lost_defaults(&self, now: &Snapshot) -> Vec<String> {
+        let defaults = |snapshot: &Snapshot| -> BTreeSet<String> {
+            snapshot.routes.iter().filter(|route| route.is_default()).map(Route::describe).collect()
+        };
+        defaults(self).difference(&defaults(now)).cloned().collect()
     }
 
     /// Addresses of this snapshot that `now` lacks and that were not to go. Temporary IPv6 addresses (RFC 8981) come and

@@ -16,7 +16,7 @@ use crate::text::{Splice, Text};
 pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let mut all = Edits::default();
     let mut notes = Vec::new();
-    let mut first = None;
+    let mut touched = Vec::new();
     let mut by_interface: BTreeMap<&str, Vec<&Alias>> = BTreeMap::new();
     want.iter().for_each(|alias| by_interface.entry(alias.interface.as_str()).or_default().push(alias));
     let services = services(root)?;
@@ -31,10 +31,10 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
         let reading = Reading::of(root, service)?;
         aliases.iter().try_for_each(|alias| acceptable(&reading, alias))?;
         grow::append(&reading, &aliases, &mut all, &mut notes)?;
-        first = first.or(Some(reading));
+        touched.push(reading);
     }
     let steps = want.iter().map(|alias| Action::Add(alias.clone())).collect();
-    let mut plan = plan(all.changes(root)?, steps, first.as_ref());
+    let mut plan = plan(all.changes(root)?, steps, &touched);
     plan.notes = notes;
     if want.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred) {
         let note = "ipalias does not write for netifrc that an IPv6 address is not to be a source; it may become one";
@@ -46,8 +46,8 @@ pub(super) fn add(root: &Root, want: &[Alias]) -> Result<Plan> {
     let identities: BTreeSet<_> = new.iter().map(Entry::identity).collect();
     let kept = |entry: &Entry| !entry.is_effective() || identities.contains(&entry.identity());
     let sound = places(&new) == expected && old.iter().all(kept);
-    match first.filter(|_| !sound) {
-        Some(reading) => Err(scattered(&reading).into()),
+    match touched.first().filter(|_| !sound) {
+        Some(reading) => Err(scattered(reading).into()),
         None => Ok(plan),
     }
 }
@@ -82,7 +82,7 @@ fn acceptable(reading: &Reading, alias: &Alias) -> Result<()> {
 /// The plan that takes the entries out.
 pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     let mut all = Edits::default();
-    let mut first = None;
+    let mut touched = Vec::new();
     for service in services(root)? {
         let own: Vec<&Entry> = gone.iter().filter(|entry| entry.interface == service.interface).collect();
         if own.is_empty() {
@@ -90,15 +90,15 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         }
         let reading = Reading::of(root, &service)?;
         cut::take_out(&reading, &own, &mut all)?;
-        first = first.or(Some(reading));
+        touched.push(reading);
     }
     let down = |entry: &Entry| {
         let interface = IfName::new(&entry.interface).ok()?;
         Some(Action::Delete(Alias { interface, address: entry.address, label: None, preferred: false }))
     };
-    let plan = plan(all.changes(root)?, gone.iter().filter_map(down).collect(), first.as_ref());
-    match first {
-        Some(reading) => settled(root, &plan, gone, &reading).map(|()| plan),
+    let plan = plan(all.changes(root)?, gone.iter().filter_map(down).collect(), &touched);
+    match touched.first() {
+        Some(reading) => settled(root, &plan, gone, reading).map(|()| plan),
         None => Ok(plan),
     }
 }

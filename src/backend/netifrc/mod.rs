@@ -245,12 +245,13 @@ impl Reading {
 }
 
 /// The plan around the changes: addresses go up and down directly, and the full restart is netifrc's.
-fn plan(changes: Vec<Change>, steps: Vec<Action>, reading: Option<&Reading>) -> Plan {
+fn plan(changes: Vec<Change>, steps: Vec<Action>, readings: &[Reading]) -> Plan {
     let steps: Vec<Step> = steps.into_iter().map(Step::new).collect();
-    let restart = match reading.map(|reading| (reading.lock_out(), restart(&reading.service))) {
-        Some((Some(reason), _)) => Err(reason),
-        Some((None, restart)) => Ok(vec![Step::reread(restart)]),
-        None => Ok(steps.clone()),
+    let started = readings.iter().filter(|reading| reading.service.is_started());
+    let restarts: Vec<Step> = started.map(|reading| Step::reread(restart(&reading.service))).collect();
+    let restart = match readings.iter().find_map(Reading::lock_out) {
+        Some(reason) => Err(reason),
+        None => Ok(if restarts.is_empty() { steps.clone() } else { restarts }),
     };
     let checks = changes
         .iter()

@@ -72,16 +72,20 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     Ok(finish(reader, plan, interfaces.into_iter(), direct))
 }
 
-/// The steps: `wicked ifup` applies the difference; without wicked, the addresses are changed directly.
+/// The steps: `wicked ifup` applies the difference between the file and what it has put up itself; without wicked, the
+/// addresses are changed directly. So are those that go, since wicked leaves alone what came up without it.
 fn finish<'i>(reader: Reader, mut plan: Plan, interfaces: impl Iterator<Item = &'i str>, direct: Vec<Step>) -> Plan {
+    let going: Vec<Step> = direct.iter().filter(|step| matches!(step.action, Action::Delete(_))).cloned().collect();
+    let all = std::iter::once(Step::reread(restart(reader))).chain(going.iter().cloned());
+    plan.restart = Ok(Apply { before: Vec::new(), after: all.collect() });
     let after = match reader {
         Reader::Wicked => {
-            interfaces.map(|interface| Step::reread(Command::new(["wicked", "ifup", interface]))).collect()
+            let ifup = interfaces.map(|interface| Step::reread(Command::new(["wicked", "ifup", interface])));
+            ifup.chain(going).collect()
         }
         Reader::Scripts => direct,
     };
     plan.auto = Apply { before: Vec::new(), after };
-    plan.restart = Ok(Apply { before: Vec::new(), after: vec![Step::reread(restart(reader))] });
     plan
 }
 

@@ -93,7 +93,7 @@ impl Backend for Wicked {
 fn restart(reader: Reader) -> Command {
     let argv: &[&str] = match reader {
         Reader::Wicked => &["systemctl", "restart", "network"],
-        Reader::Scripts => &["rcnetwork", "restart"],
+        Reader::Scripts => &["/etc/init.d/network", "restart"],
     };
     Command::new(argv.iter().copied()).disturbing(Disturbs::Interface)
 }
