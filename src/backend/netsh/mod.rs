@@ -93,6 +93,10 @@ impl Backend for Netsh {
                 // An address that stands beside the lease shows that both may: switching that off again would hurt it.
                 if !interface.addresses.iter().any(is_manual) {
                     steps.extend(beside_lease(interface, build, now.may_switch_to_static, alias)?);
+                    if !interface.dhcp {
+                        let note = "one command replaces the configuration of interface";
+                        plan.notes.push(format!("{note} {index}; have the server's console at hand"));
+                    }
                 } else if now.may_switch_to_static && plan.notes.is_empty() {
                     plan.notes
                         .push(format!("interface {index} stays with DHCP, beside which it has addresses already"));

@@ -59,6 +59,7 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
                 return Err(Refusal::new(Kind::Unacceptable, reason, "leave --label out").into());
             }
             IpNet::V6(net) => {
+                after.extend(plumb_six(&own, alias, &sixes, now));
                 sixes.push(alias);
                 if !is_up {
                     let undo = ifconfig(&[interface, "inet6", "removeif", &net.addr().to_string()]);
@@ -73,6 +74,19 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
 }
 
 type Survey = [(File, Vec<super::Address>)];
+
+/// An interface without a hostname6 file has no IPv6 before the next boot (ifconfig(1M); from memory): the step that gives
+/// it some, for the first address.
+fn plumb_six(own: &Survey, alias: &Alias, before: &[&Alias], now: &Situation) -> Option<Step> {
+    let interface = alias.interface.as_str();
+    let has_file = own.iter().any(|(file, _)| file.six && file.interface() == interface);
+    let mut up = now.up.iter().filter(|up| up.interface.split(':').next() == Some(interface));
+    let is_plumbed = has_file
+        || up.any(|up| up.address.addr().is_ipv6())
+        || before.iter().any(|other| other.interface == alias.interface);
+    let plumb = || ifconfig(&[interface, "inet6", "plumb", "up"]);
+    (!is_plumbed).then(|| Step::with_undo(plumb(), ifconfig(&[interface, "inet6", "unplumb"])))
+}
 
 /// The logical interfaces that are in use, by interface.
 struct Numbers(BTreeMap<String, BTreeSet<u32>>);
