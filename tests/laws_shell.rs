@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod support;
+
 use std::process::Command;
 
 use ipalias::syntax::shell::{Dialect, Environment, Value, deletion, line_after};
 use ipalias::text::Text;
 use proptest::prelude::*;
+use support::laws::config;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -270,6 +273,8 @@ fn agree(shells: &[&str], dialect: Dialect, text: &str, must: bool) -> Result<()
 }
 
 proptest! {
+    #![proptest_config(config(1))]
+
     #[test]
     fn sh_dash_and_bash_agree(text in file(false)) {
         agree(&["sh", "dash", "bash"], Dialect::Sh, &text, false)?;
