@@ -257,13 +257,12 @@ fn unsupported(
 ) -> Result<Refusal> {
     let name = host::system_name(root)?.unwrap_or_else(|| "this system".to_owned());
     if strangers.is_empty() {
-        // What has nothing here at all would only bury the one reason that counts.
-        let near = losers.iter().filter(|(_, reason)| !reason.contains("there is no "));
-        let why: Vec<String> = near.map(|(backend, reason)| format!("{backend}: {reason}")).collect();
-        let why = if why.is_empty() { "none of the files that it knows is here".to_owned() } else { why.join("; ") };
-        let reason = format!("no backend is in charge of the network of {name} ({why})");
-        let names: Vec<&str> = losers.iter().map(|(backend, _)| *backend).collect();
-        let hint = format!("if one is all the same, name it with --backend: {}", names.join(", "));
+        // What has nothing here at all comes last: the one reason that counts is among the others.
+        let (far, near): (Vec<_>, Vec<_>) = losers.iter().partition(|(_, reason)| reason.contains("there is no "));
+        let why: Vec<String> =
+            near.into_iter().chain(far).map(|(backend, reason)| format!("{backend}: {reason}")).collect();
+        let reason = format!("no backend is in charge of the network of {name} ({})", why.join("; "));
+        let hint = "if one is all the same, name it with --backend";
         return Ok(Refusal::new(Kind::Unsupported, reason, hint));
     }
     let seen: Vec<String> = strangers.iter().map(|(name, _, evidence)| format!("{name} ({evidence})")).collect();
