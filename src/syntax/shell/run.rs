@@ -132,11 +132,16 @@ impl Run<'_, '_> {
     /// Variables get attributes. Where one that has some is given a value, the shell may give up.
     fn declare(&mut self, statement: &Statement) {
         let name = |word: &Written| {
-            let text = word.literal()?;
-            text.get(..name_len(text.as_bytes())).map(str::to_owned).filter(|name| !name.is_empty())
+            let text = self.text.bytes().get(word.at.start..)?;
+            let name = text.get(..name_len(text)).filter(|name| !name.is_empty())?;
+            std::str::from_utf8(name).ok().map(str::to_owned)
         };
         let mut seen = self.environment.attributed.clone();
-        let named = |word: &Written| word.literal().is_none() || name(word).is_some_and(|name| seen.insert(name));
+        let named = |word: &Written| match name(word) {
+            Some(name) => seen.insert(name),
+            // A word that an expansion begins.
+            None => word.literal().is_none(),
+        };
         let is_sound = statement.words.iter().skip(1).all(named);
         self.mentioned(statement, "a declaration");
         if !is_sound {

@@ -51,7 +51,16 @@ fn what_cannot_be_told_is_not_guessed() {
         let found = value(&read(Dialect::Sh, file), "a");
         assert!(found.starts_with(&format!("unknown in line {line}")), "{file:?}: {found}");
     }
-    for file in [". /etc/x\n", "eval $x\n", "a='\n", "if x; then . y; fi\n", "$x\n", "x || return\n", "cat <<E\nx\n"] {
+    for file in [
+        ". /etc/x\n",
+        "eval $x\n",
+        "a='\n",
+        "if x; then . y; fi\n",
+        "$x\n",
+        "x || return\n",
+        "cat <<E\nx\n",
+        "readonly d d=\"$a\"\n",
+    ] {
         assert!(read(Dialect::Sh, file).doubt().is_some(), "{file:?}");
     }
 }
