@@ -7,9 +7,9 @@ use super::consumer::Readers;
 use super::entries::{ALIAS_FILE, INDEXED, RANGE_FILE, indexed};
 use super::file::File;
 use super::files::Files;
-use super::{load, reapply, run};
+use super::{Ifcfg, load, reapply, run};
 use crate::alias::{Alias, IfName};
-use crate::backend::Entry;
+use crate::backend::{Backend as _, Entry};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::{Root, RootPath};
@@ -50,7 +50,21 @@ pub(super) fn remove(root: &Root, files: &Files, gone: &[Entry]) -> Result<Plan>
         plan.auto.after.extend(steps.after);
     }
     plan.restart = Ok(restart);
+    wakes_none(root, &plan)?;
     Ok(plan)
+}
+
+/// Refuses what would bring an address up that nobody reads now: NetworkManager reads one variable a line, so that what
+/// stands behind it there comes to the front.
+fn wakes_none(root: &Root, plan: &Plan) -> Result<()> {
+    let place = |entry: &Entry| (entry.interface.clone(), entry.address);
+    let known: BTreeSet<_> = Ifcfg.entries(root)?.iter().map(place).collect();
+    let new = Ifcfg.entries(&plan.overlay(root))?;
+    let woken = new.iter().find(|entry| entry.is_effective() && !known.contains(&place(entry)));
+    let (Some(woken), Some(change)) = (woken, plan.changes.first()) else { return Ok(()) };
+    let reason = format!("{}, which nothing reads now, would come up", woken.address);
+    let hint = "put each variable on a line of its own first";
+    Err(Refusal::new(Kind::Malformed, reason, hint).at(&change.path, 0).into())
 }
 
 /// Refuses the address whose prefix NetworkManager gives to aliases that have none.
