@@ -132,6 +132,9 @@ pub struct Add {
     /// Windows: switch an interface from DHCP to static addresses, with the values of its lease
     #[arg(long = "static")]
     pub make_static: bool,
+    /// netplan: edit the file that configures the interface, instead of an own file beside it
+    #[arg(long)]
+    pub in_place: bool,
     /// Let outgoing IPv6 connections use the new address as their source
     #[arg(long)]
     pub preferred: bool,

@@ -50,12 +50,14 @@ pub enum Disturbs {
 /// A program to run: data, not a process. `runner` finds it, clears its environment and limits its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Program name (no path) and arguments.
+    /// Program name and arguments; a path only below the directories that `runner` names.
     pub argv: Vec<String>,
     /// Longest time it may take.
     pub limit: Duration,
     /// What else it touches.
     pub disturbs: Disturbs,
+    /// Words in its output that mean failure, for a program that exits with 0 all the same; empty for others.
+    pub complains: &'static str,
 }
 
 impl Command {
@@ -65,12 +67,19 @@ impl Command {
             argv: argv.into_iter().map(Into::into).collect(),
             limit: Duration::from_secs(120),
             disturbs: Disturbs::Nothing,
+            complains: "",
         }
     }
 
     /// The same command with another time limit.
     pub fn within(mut self, limit: Duration) -> Command {
         self.limit = limit;
+        self
+    }
+
+    /// The same command, which failed if it prints `words`, whatever its exit status.
+    pub fn complaining(mut self, words: &'static str) -> Command {
+        self.complains = words;
         self
     }
 
@@ -185,12 +194,21 @@ pub struct Apply {
     pub after: Vec<Step>,
 }
 
-/// A run of the consumer's own parser on a file, before anything is written: `{}` in `argv` stands for a copy of it.
-/// The plan is refused if the planned bytes fail and the present ones do not.
+/// What a [`Check`] gives its program to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Staged {
+    /// A copy of this file.
+    File(RootPath),
+    /// A folder with a copy of each of these files at its path, for a parser that takes a root of its own.
+    Tree(Vec<RootPath>),
+}
+
+/// A run of the consumer's own parser, before anything is written: `{}` in `argv` stands for what is staged. The plan is
+/// refused if the parser fails on the planned bytes and not on the present ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// The file whose bytes are copied.
-    pub path: RootPath,
+    /// What it reads.
+    pub staged: Staged,
     /// The parser.
     pub argv: Vec<String>,
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +15,7 @@ use ipalias::root::{Root, RootPath};
 use ipalias::syntax::ini::{Dialect, Ini};
 use ipalias::text::Text;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 
 /// Lines that administrators write, and lines that break things.
 const LINES: &[&str] = &[
@@ -191,11 +193,11 @@ fn empty(dir: &Path) -> Root {
 
 /// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
 fn check(least: usize, law: impl Fn(&Root, &Case) -> bool) {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
+    let config = support::laws::config(1);
+    let cases = config.cases;
     let dir = tempfile::tempdir().unwrap();
     let empty = empty(dir.path());
     let told = AtomicUsize::new(0);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let run = TestRunner::new(config).run(&case(), |case| {
         told.fetch_add(usize::from(law(&root(&empty, &case), &case)), Ordering::Relaxed);
         Ok(())

@@ -185,6 +185,8 @@ pub struct Situation {
     pub up: Vec<UpAddress>,
     /// Whether an interface may be switched from DHCP to the addresses that it has (`--static`).
     pub may_switch_to_static: bool,
+    /// Whether the file that configures the interface is edited where an own file is the rule (`--in-place`).
+    pub in_place: bool,
 }
 
 impl Situation {

@@ -34,7 +34,11 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
     let snapshot = session.snapshot()?;
     let interface = session.interface(&detection, snapshot.as_ref())?;
     let old = detection.backend.entries(&session.root)?;
-    let now = Situation { may_switch_to_static: arguments.make_static, ..situation(snapshot.as_ref()) };
+    let now = Situation {
+        may_switch_to_static: arguments.make_static,
+        in_place: arguments.in_place,
+        ..situation(snapshot.as_ref())
+    };
     let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
     let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
     let below = session.entries_below(&detection)?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -15,8 +16,8 @@ use crate::diff;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation};
 use crate::live::{Expectation, Live, Snapshot};
-use crate::plan::{self, Action, Change, Disturbs, Plan, Step};
-use crate::root::RootPath;
+use crate::plan::{self, Action, Change, Check, Disturbs, Plan, Staged, Step};
+use crate::root::{Root, RootPath};
 use crate::runner::{self, Signals};
 use crate::store::Store;
 use crate::transaction::{self, Transaction};
@@ -154,30 +155,53 @@ fn ask_the_consumer(session: &Session, plan: &Plan) -> Result<()> {
     if session.live.is_none() {
         return Ok(());
     }
+    let planned = plan.overlay(&session.root);
     for check in &plan.checks {
-        let Some(change) = plan.changes.iter().find(|change| change.path == check.path) else { continue };
         if !check.argv.first().is_some_and(|name| runner::exists(name)) {
             continue;
         }
-        let ask = |bytes: &[u8]| -> Result<runner::Outcome> {
-            let dir = tempfile::tempdir().context("creating a folder for a check")?;
-            let file = dir.path().join("staged");
-            fs_err::write(&file, bytes).context("writing a file for a check")?;
-            let name = file.to_string_lossy();
-            let argv: Vec<String> =
-                check.argv.iter().map(|word| if word == "{}" { name.to_string() } else { word.clone() }).collect();
-            runner::run(&argv, Duration::from_secs(20))
-        };
-        let Some(after) = &change.after else { continue };
-        let outcome = ask(after)?;
-        if !outcome.success && ask(change.before.as_deref().unwrap_or_default())?.success {
+        let outcome = ask(check, &planned)?;
+        if !outcome.success && ask(check, &session.root)?.success {
             let said = String::from_utf8_lossy(&outcome.output).trim().to_owned();
             let reason = format!("{} would refuse the planned file ({}): {said}", check.argv.join(" "), outcome.ending);
             let hint = "nothing was written; please report this with the file";
-            return Err(Refusal::new(Kind::Unproven, reason, hint).at(&check.path, 0).into());
+            let refusal = Refusal::new(Kind::Unproven, reason, hint);
+            return Err(match &check.staged {
+                Staged::File(path) => refusal.at(path, 0),
+                Staged::Tree(_) => refusal,
+            }
+            .into());
         }
     }
     Ok(())
+}
+
+/// Runs `check` on copies of the files of `root`, below a folder that only this user can enter.
+fn ask(check: &Check, root: &Root) -> Result<runner::Outcome> {
+    let dir = tempfile::tempdir().context("creating a folder for a check")?;
+    let stage = |path: &RootPath, copy: &Path| -> Result<()> {
+        let Some(bytes) = root.read(path)? else { return Ok(()) };
+        let folder = copy.parent().context("a file without a folder")?;
+        fs_err::create_dir_all(folder).context("creating a folder for a check")?;
+        Ok(fs_err::write(copy, bytes).context("writing a file for a check")?)
+    };
+    let staged = match &check.staged {
+        Staged::File(path) => {
+            let copy = dir.path().join("staged");
+            stage(path, &copy)?;
+            copy
+        }
+        Staged::Tree(paths) => {
+            for path in paths {
+                stage(path, &dir.path().join(path.to_string().trim_start_matches('/')))?;
+            }
+            dir.path().to_owned()
+        }
+    };
+    let name = staged.to_string_lossy();
+    let argv: Vec<String> =
+        check.argv.iter().map(|word| if word == "{}" { name.to_string() } else { word.clone() }).collect();
+    runner::run(&argv, Duration::from_secs(20))
 }
 
 /// Writes, runs, verifies; returns the operation's number. Everything is taken back on any failure.
@@ -340,8 +364,9 @@ fn run_steps(
                 }
                 done.push(step.clone());
                 let outcome = runner::run(&command.argv, command.limit)?;
+                let printed = String::from_utf8_lossy(&outcome.output);
                 anyhow::ensure!(
-                    outcome.success,
+                    outcome.success && (command.complains.is_empty() || !printed.contains(command.complains)),
                     "`{}`: {}{}",
                     command.argv.join(" "),
                     outcome.ending,

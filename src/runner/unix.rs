@@ -14,8 +14,9 @@ use crate::error::Result;
 /// Where programs are looked for, in this order.
 const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Where a program may be named with its path: init scripts, and the programs of cPanel.
-const NAMED: &[&str] = &["/etc/init.d/", "/usr/local/cpanel/bin/"];
+/// Where a program may be named with its path: init scripts, the programs of cPanel, and netplan's generator.
+const NAMED: &[&str] =
+    &["/etc/init.d/", "/usr/local/cpanel/bin/", "/usr/libexec/netplan/", "/usr/lib/netplan/", "/lib/netplan/"];
 
 /// Whether this process may change the network.
 pub fn is_administrator() -> bool {

@@ -8,13 +8,15 @@ use ipalias::error::{Kind, Refusal};
 use ipalias::plan::Plan;
 use proptest::test_runner::{Config, RngSeed};
 
-/// The configuration of a law: 256 cases, the same ones each time, so that a run says something about the change at hand;
-/// with `PROPTEST_CASES` that many, others each time. One in `part` of them where each starts programs.
+/// The configuration of a law: 256 cases, or `PROPTEST_CASES`; the same ones each time, so that a run says something about
+/// the change at hand, unless `PROPTEST_RNG_SEED` names others. One in `part` of them where each starts programs.
 pub fn config(part: u32) -> Config {
-    let searching = std::env::var_os("PROPTEST_CASES").is_some();
-    let rng_seed = if searching { RngSeed::Random } else { RngSeed::Fixed(1) };
-    let all = Config { failure_persistence: None, max_shrink_iters: 20_000, rng_seed, ..Config::default() };
-    Config { cases: all.cases / part, ..all }
+    let all = Config { failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let rng_seed = match all.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        named @ RngSeed::Fixed(_) => named,
+    };
+    Config { cases: all.cases / part, rng_seed, ..all }
 }
 
 /// Nothing for a refusal, which says what to do and is no defect.

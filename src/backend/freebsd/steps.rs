@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use super::files::Generation;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Entry, Situation};
-use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Staged, Step};
 
 /// The restart of everything; the second half brings the default route back.
 pub(super) const RESTART: &str = "/etc/rc.d/netif restart && /etc/rc.d/routing restart";
@@ -16,8 +16,10 @@ pub(super) fn finish(plan: &mut Plan, steps: Vec<Step>) {
     plan.auto = Apply { before: Vec::new(), after: steps };
     let restart = Command::new(["sh", "-c", RESTART]).disturbing(Disturbs::Interface);
     plan.restart = Ok(Apply { before: Vec::new(), after: vec![Step::reread(restart)] });
-    let check =
-        |change: &Change| Check { path: change.path.clone(), argv: ["sh", "-n", "{}"].map(str::to_owned).to_vec() };
+    let check = |change: &Change| Check {
+        staged: Staged::File(change.path.clone()),
+        argv: ["sh", "-n", "{}"].map(str::to_owned).to_vec(),
+    };
     plan.checks = plan.changes.iter().map(check).collect();
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::plan::{Backup, Change, Check};
+use crate::plan::{Backup, Change, Check, Staged};
 use crate::root::RootPath;
 use crate::text::{Splice, Text};
 
@@ -160,5 +160,5 @@ pub(super) fn checks(flavour: Flavour, changes: &[Change]) -> Vec<Check> {
     };
     let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
     let kept = changes.iter().filter(|change| change.after.is_some());
-    kept.map(|change| Check { path: change.path.clone(), argv: argv.clone() }).collect()
+    kept.map(|change| Check { staged: Staged::File(change.path.clone()), argv: argv.clone() }).collect()
 }

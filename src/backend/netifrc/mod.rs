@@ -18,7 +18,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Step};
+use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Staged, Step};
 use crate::root::{NodeKind, Root};
 use crate::syntax::shell::Value;
 
@@ -253,9 +253,10 @@ fn plan(changes: Vec<Change>, steps: Vec<Action>, readings: &[Reading]) -> Plan 
         Some(reason) => Err(reason),
         None => Ok(if restarts.is_empty() { steps.clone() } else { restarts }),
     };
-    let checks = changes
-        .iter()
-        .map(|change| Check { path: change.path.clone(), argv: ["sh", "-n", "{}"].map(str::to_owned).to_vec() });
+    let checks = changes.iter().map(|change| Check {
+        staged: Staged::File(change.path.clone()),
+        argv: ["sh", "-n", "{}"].map(str::to_owned).to_vec(),
+    });
     Plan {
         checks: checks.collect(),
         changes,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::addresses::{Address, Place, Repair, addresses};
 use super::files::{ETC, Network, READABLE};
@@ -138,7 +139,17 @@ impl<'a> Addition<'a> {
         let label = alias.label.is_none()
             || has_label_line
             || alias.label.as_ref().map(|label| label.as_str()) == address.label.as_deref();
-        label && (!self.deprecates(alias) || !address.preferred || address.place != Place::NetworkLine)
+        let prefix = address.net == alias.address || address.peer.is_none() && self.value_of(address).is_some();
+        label && prefix && (!self.deprecates(alias) || !address.preferred || address.place != Place::NetworkLine)
+    }
+
+    /// Where the value of the `Address=` line of `address` stands, if it is on one line.
+    fn value_of(&self, address: &Address) -> Option<Range<usize>> {
+        let fragment = self.network.fragments.get(address.fragment)?;
+        match &fragment.ini.items.get(address.item)?.body {
+            Body::Assignment { at, .. } => at.clone(),
+            _ => None,
+        }
     }
 
     /// Whether `alias` is written with a preferred lifetime of 0.
@@ -157,6 +168,10 @@ impl<'a> Addition<'a> {
                 let line = if at_open_end { [eol, line].concat() } else { [line, eol].concat() };
                 splices.push(Splice::insert(item.range.end, line));
             }
+        }
+        let takes_the_line = address.repairs.iter().any(|repair| matches!(repair, Repair::Address(_)));
+        if let (true, Some(at)) = (address.net != alias.address && !takes_the_line, self.value_of(address)) {
+            splices.push(Splice { range: at, with: alias.address.to_string().into() });
         }
         for repair in &address.repairs {
             let (Repair::Label(index) | Repair::Address(index)) = repair;

@@ -39,7 +39,7 @@ pub struct Address {
     /// What has to change on which item for networkd to configure it, if that is all that is wrong.
     pub repairs: Vec<Repair>,
     /// The other end of a point-to-point link, which makes equal addresses different to the kernel.
-    peer: Option<IpNet>,
+    pub peer: Option<IpNet>,
 }
 
 /// How an address is written.
