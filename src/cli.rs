@@ -135,6 +135,15 @@ pub struct Add {
     /// netplan: edit the file that configures the interface, instead of an own file beside it
     #[arg(long)]
     pub in_place: bool,
+    /// Even if the address is in use elsewhere, belongs to another program, or stands in a file of another system
+    #[arg(long)]
+    pub force: bool,
+    /// Do not tell the neighbours that the address is here now (gratuitous ARP, unsolicited neighbour advertisement)
+    #[arg(long)]
+    pub no_announce: bool,
+    /// Also keep cloud-init from writing the network's files again (99-disable-network-config.cfg)
+    #[arg(long)]
+    pub disable_cloud_init_network: bool,
     /// Let outgoing IPv6 connections use the new address as their source
     #[arg(long)]
     pub preferred: bool,

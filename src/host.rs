@@ -63,9 +63,9 @@ pub fn confinement(root: &Root) -> Result<Option<(&'static str, &'static str)>> 
 
 /// The system's own name for itself; the default if it has none, or none that can be read (os-release(5)).
 pub fn os_release(root: &Root) -> Result<OsRelease> {
-    let found = match lenient(root, "/etc/os-release")? {
+    let found = match lenient(root, &"/etc/os-release".into())? {
         Some(bytes) => Some(bytes),
-        None => lenient(root, "/usr/lib/os-release")?,
+        None => lenient(root, &"/usr/lib/os-release".into())?,
     };
     let text = String::from_utf8_lossy(&found.unwrap_or_default()).into_owned();
     // The crate slices `ID="` out of its bounds, so a lone quote must not reach it.
@@ -74,9 +74,17 @@ pub fn os_release(root: &Root) -> Result<OsRelease> {
 }
 
 /// The file at `path`; nothing if it is none, or one that ipalias does not read: for files that only give hints.
-fn lenient(root: &Root, path: &str) -> Result<Option<Vec<u8>>> {
-    match root.read(&path.into()) {
+pub fn lenient(root: &Root, path: &RootPath) -> Result<Option<Vec<u8>>> {
+    match root.read(path) {
         Err(error) if error.is::<Refusal>() => Ok(None),
+        other => other,
+    }
+}
+
+/// The names in a directory; none if it is not there or cannot be read as one: for files that only give hints.
+pub fn names(root: &Root, dir: &str) -> Result<Vec<Vec<u8>>> {
+    match root.list(&dir.into()) {
+        Err(error) if error.is::<Refusal>() => Ok(Vec::new()),
         other => other,
     }
 }
@@ -90,7 +98,7 @@ pub fn system_name(root: &Root) -> Result<Option<String>> {
     for path in
         ["/etc/redhat-release", "/etc/SuSE-release", "/etc/gentoo-release", "/etc/release", "/etc/debian_version"]
     {
-        let text = lenient(root, path)?.unwrap_or_default();
+        let text = lenient(root, &path.into())?.unwrap_or_default();
         let first = String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned();
         if !first.is_empty() {
             return Ok(Some(if path.ends_with("debian_version") { format!("Debian {first}") } else { first }));

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod live;
 pub mod plan;
 pub mod proof;
+pub mod rewriters;
 pub mod root;
 pub mod runner;
 pub mod store;

@@ -15,13 +15,22 @@ use crate::cli::Apply;
 use crate::diff;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation};
-use crate::live::{Expectation, Live, Snapshot};
+use crate::live::{Expectation, Live, MOST_PROBED, Snapshot};
 use crate::plan::{self, Action, Change, Check, Disturbs, Plan, Staged, Step};
 use crate::root::{Root, RootPath};
 use crate::runner::{self, Signals};
 use crate::store::Store;
 use crate::transaction::{self, Transaction};
 use crate::ui::{AddressLine, ChangeLine, Commands, Report};
+
+/// Addresses that the neighbours on the link are asked about before a change, and told about afterwards.
+#[derive(Debug, Default)]
+pub(super) struct OnLink {
+    /// None of these may be in use there.
+    pub(super) probe: Vec<Alias>,
+    /// These are here now.
+    pub(super) announce: Vec<Alias>,
+}
 
 /// What a verb wants to do: proven, and not begun.
 pub(super) struct Proposal {
@@ -35,6 +44,8 @@ pub(super) struct Proposal {
     pub(super) lines: Vec<AddressLine>,
     /// The running system as it is.
     pub(super) snapshot: Option<Snapshot>,
+    /// What the neighbours are asked and told.
+    pub(super) link: OnLink,
     /// Operations that this one takes back.
     pub(super) undoes: Vec<u64>,
     /// What files that are created again were besides bytes.
@@ -110,6 +121,9 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
     if let Some(proposal) = &early {
         transaction::may_write(&session.root, &proposal.plan)?;
     }
+    let mut probed = BTreeSet::new();
+    let mut unasked =
+        early.iter().map(|proposal| ask_the_link(session, proposal, &mut probed)).collect::<Result<Vec<_>>>()?;
     let signals = Signals::catch()?;
     let store = Store::create(&session.root)?;
     let _lock = store.lock()?;
@@ -125,8 +139,10 @@ pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn(
     }
     ui.diff(&diff::unified(&proposal.plan));
     ask_the_consumer(session, &proposal.plan)?;
+    unasked.push(ask_the_link(session, &proposal, &mut probed)?);
     signals.stop_if_asked()?;
     let mut report = proposal.report(verb, "changed");
+    report.notes.extend(unasked.into_iter().flatten().next());
     report.operation = execute(session, &store, &proposal, &mut report.notes)?;
     ui.report(&report);
     Ok(Exit::Done)
@@ -148,6 +164,31 @@ fn require_root(session: &Session) -> Result<()> {
     let how = if cfg!(windows) { "an elevated prompt (run as administrator)" } else { "root rights; run it with sudo" };
     anyhow::ensure!(allowed, "changing the network needs {how} (nothing was changed)");
     Ok(())
+}
+
+/// Asks the neighbours whether one of them has an address that is not in `probed` yet; says so if they cannot be asked.
+fn ask_the_link(session: &Session, proposal: &Proposal, probed: &mut BTreeSet<IpAddr>) -> Result<Option<String>> {
+    let Some(live) = &session.live else { return Ok(None) };
+    let fresh: Vec<Alias> =
+        proposal.link.probe.iter().filter(|alias| probed.insert(alias.address.addr())).cloned().collect();
+    if fresh.is_empty() {
+        return Ok(None);
+    }
+    match live.in_use(&fresh) {
+        Ok(found) => match found.first_key_value() {
+            None if fresh.len() > MOST_PROBED => {
+                Ok(Some(format!("only the first {MOST_PROBED} addresses were looked for on the network")))
+            }
+            None => Ok(None),
+            Some((ip, mac)) => {
+                let hint = "take it off there first: an additional address belongs to one server at a time; if that \
+                            answer means nothing (a router that answers for every address), use --force";
+                let reason = format!("{ip} is in use on the network: {mac} answers for it");
+                Err(Refusal::new(Kind::Unacceptable, reason, hint).into())
+            }
+        },
+        Err(error) => Ok(Some(format!("whether another host has the address could not be asked: {error:#}"))),
+    }
 }
 
 /// Gives the planned files to the consumer's own parser. What it takes now it must take afterwards.
@@ -183,7 +224,7 @@ fn ask(check: &Check, root: &Root) -> Result<runner::Outcome> {
         let Some(bytes) = root.read(path)? else { return Ok(()) };
         let folder = copy.parent().context("a file without a folder")?;
         fs_err::create_dir_all(folder).context("creating a folder for a check")?;
-        Ok(fs_err::write(copy, bytes).context("writing a file for a check")?)
+        fs_err::write(copy, bytes).context("writing a file for a check")
     };
     let staged = match &check.staged {
         Staged::File(path) => {
@@ -307,6 +348,9 @@ fn apply_all(
     live.deprecate(&proposal.expect.up, before)?;
     let faults = live.verify(before, &proposal.expect, limit.saturating_sub(began.elapsed()))?;
     anyhow::ensure!(faults.is_empty(), "the change did not hold: {}", faults.join("; "));
+    if let Err(error) = live.announce(&proposal.link.announce) {
+        notes.push(format!("the neighbours could not be told where the address is: {error:#}"));
+    }
     if proposal.plan.is_by_command() {
         return record::confirm(session, live, proposal);
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::perform::{self, Proposal};
+use super::perform::{self, OnLink, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
@@ -89,7 +89,7 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
     let expect = Expectation { up: Vec::new(), gone: gone.into_iter().collect() };
     let backend = detection.backend;
     let (undoes, metadata) = Default::default();
-    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, undoes, metadata })
+    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, link: OnLink::default(), undoes, metadata })
 }
 
 /// Refuses addresses without which the administrator, or other addresses, would lose the way.

@@ -7,6 +7,7 @@ use crate::backend::{Role, Strength};
 use crate::detect::Detection;
 use crate::error::{Exit, Result};
 use crate::host;
+use crate::rewriters;
 
 #[derive(Serialize)]
 struct Document {
@@ -88,6 +89,7 @@ fn gather(session: &Session, detection: Detection) -> Result<Document> {
         }
     }
     let mut warnings = claim.warnings;
+    warnings.extend(rewriters::warnings(&session.root, &claim.files)?);
     warnings.extend(entries.iter().filter_map(|entry| {
         let problem = entry.problem.as_ref()?;
         Some(format!("{}:{}: {} is not effective: {problem}", entry.path, entry.line, entry.address))

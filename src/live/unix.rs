@@ -34,6 +34,16 @@ impl Kernel {
         Ok(Kernel)
     }
 
+    /// The system looks for duplicates itself when it puts an address up (RFC 5227, RFC 4862 5.4).
+    pub(super) fn in_use(&self, _interface: &str, _wanted: &BTreeSet<IpAddr>) -> Result<BTreeMap<IpAddr, String>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// The system tells the neighbours itself when it puts an address up (RFC 5227 2.3).
+    pub(super) fn announce(&self, _interface: &str, _addresses: &BTreeSet<IpAddr>) -> Result<()> {
+        Ok(())
+    }
+
     /// Every link and address. Solaris calls a logical interface `net0:1`: that is the label of an address of `net0`.
     pub(super) fn look(&self) -> Result<(Vec<Link>, Vec<Address>, Vec<Route>)> {
         let mut links: BTreeMap<String, Link> = BTreeMap::new();

@@ -65,6 +65,16 @@ impl Kernel {
         Ok(Kernel)
     }
 
+    /// The system looks for duplicates itself when it puts an address up (RFC 5227, RFC 4862 5.4).
+    pub(super) fn in_use(&self, _interface: &str, _wanted: &BTreeSet<IpAddr>) -> Result<BTreeMap<IpAddr, String>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// The system tells the neighbours itself when it puts an address up (RFC 5227 2.3).
+    pub(super) fn announce(&self, _interface: &str, _addresses: &BTreeSet<IpAddr>) -> Result<()> {
+        Ok(())
+    }
+
     /// Every interface and address, and the default route of each interface.
     pub(super) fn look(&self) -> Result<(Vec<Link>, Vec<Address>, Vec<Route>)> {
         let (mut links, mut addresses, mut routes) = (Vec::new(), Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::perform::{self, Proposal};
+use super::perform::{self, OnLink, Proposal};
 use super::{Session, situation};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Backend, Entry, Role, Situation};
@@ -88,7 +88,7 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let added = coming.iter().map(|alias| line(alias, "added"));
     let lines = removed.chain(added).collect();
     let (undoes, metadata) = (target.undoes, target.metadata);
-    Ok(Proposal { backend, plan, entries: new, expect, lines, snapshot, undoes, metadata })
+    Ok(Proposal { backend, plan, entries: new, expect, lines, snapshot, link: OnLink::default(), undoes, metadata })
 }
 
 /// The state before operation `--to` (or the newest one), if the files are what the operations since left.

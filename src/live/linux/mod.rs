@@ -1,6 +1,8 @@
 //! Linux: links, addresses and routes through rtnetlink(7), read and changed.
 
+mod frame;
 mod netlink;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,7 +11,7 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
 use nix::errno::Errno;
 
@@ -17,6 +19,7 @@ use super::{Address, Link, Route, State, Way};
 use crate::alias::{Alias, host_prefix};
 use crate::error::Result;
 use netlink::{How, Netlink};
+use wire::Wire;
 
 /// Addresses and routes are changed here directly.
 pub(super) const CHANGES: bool = true;
@@ -123,6 +126,44 @@ impl Kernel {
         let answers = self.netlink.add_routes(lost.collect())?;
         answers.into_iter().filter_map(Result::err).for_each(|errno| tracing::warn!("putting a route back: {errno}"));
         Ok(())
+    }
+
+    /// Which of `wanted` a neighbour on the link has, and its hardware address. Only Ethernet is asked.
+    pub(super) fn in_use(&self, interface: &str, wanted: &BTreeSet<IpAddr>) -> Result<BTreeMap<IpAddr, String>> {
+        let Some(wire) = self.wire(interface)? else { return Ok(BTreeMap::new()) };
+        let (v4, v6): (BTreeSet<_>, BTreeSet<_>) = wanted.iter().partition(|ip| ip.is_ipv4());
+        // Both families at once: each waits for its answers.
+        let (v4, v6) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| wire.in_use(&v6));
+            (wire.in_use(&v4), other.join())
+        });
+        let v6 = v6.map_err(|_| anyhow::anyhow!("asking the link failed"))?;
+        let text = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
+        Ok(v4?.into_iter().chain(v6?).map(|(ip, mac)| (ip, text(mac))).collect())
+    }
+
+    /// Tells the neighbours on the link that `addresses` are here.
+    pub(super) fn announce(&self, interface: &str, addresses: &BTreeSet<IpAddr>) -> Result<()> {
+        self.wire(interface)?.map_or(Ok(()), |wire| wire.announce(addresses))
+    }
+
+    /// The link of this name, if it is an Ethernet one that is up and has neighbours.
+    fn wire(&self, interface: &str) -> Result<Option<Wire>> {
+        let found = self.netlink.links()?.into_iter().find_map(|message| {
+            let (header, mut mac, mut name) = (message.header, None, None);
+            for attribute in message.attributes {
+                match attribute {
+                    LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes).ok(),
+                    LinkAttribute::IfName(text) => name = Some(text),
+                    _ => {}
+                }
+            }
+            let usable = header.link_layer_type == LinkLayerType::Ether
+                && header.flags.contains(LinkFlags::LowerUp)
+                && !header.flags.contains(LinkFlags::Noarp);
+            (usable && name.as_deref() == Some(interface)).then_some(Wire::new(header.index, mac?))
+        });
+        Ok(found)
     }
 
     fn links(&self) -> Result<BTreeMap<u32, Link>> {

@@ -1,20 +1,23 @@
 //! `ipalias add`: what is there already, what is missing, and the plan that closes the gap.
 
+mod checks;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::perform::{self, Proposal};
+use super::perform::{self, OnLink, Proposal};
 use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
-use crate::backend::{Entry, Role, Situation, UpAddress, cpanel};
+use crate::backend::{Entry, Role, Situation, cpanel};
 use crate::cli::Add;
-use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::live::{Expectation, Snapshot};
+use crate::live::Expectation;
 use crate::plan::{Action, Plan, Step};
 use crate::proof::{self, Goal};
+use crate::rewriters;
+use crate::root::RootPath;
 use crate::ui::AddressLine;
 
 /// Runs the verb.
@@ -51,8 +54,8 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         let alias = Alias { interface: interface.clone(), address, label: label.cloned(), preferred };
         let entries = known.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
         let live = up.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
-        acceptable(&alias, &primaries, entries, live, snapshot.as_ref())?;
-        only_once(&alias, &below, &detection)?;
+        checks::acceptable(&alias, &primaries, entries, live, snapshot.as_ref())?;
+        checks::only_once(&alias, &below, &detection)?;
         let up = live.first();
         match entries.iter().find(|entry| entry.is_effective()) {
             Some(entry) => {
@@ -75,9 +78,13 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
             }
             None => {
                 lines.push(line(&alias, "added", up.map(|_| "it was up already, and is persistent now".to_owned())));
+                notes.extend(checks::too_wide(&alias, &primaries, &now));
                 missing.push(alias);
             }
         }
+    }
+    if !arguments.force {
+        checks::unclaimed(&session.root, &missing, &old, &detection)?;
     }
     let mut plan =
         if missing.is_empty() { Plan::nothing() } else { detection.backend.add(&session.root, &missing, &now)? };
@@ -107,71 +114,30 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         }
     }
     plan.notes.splice(0..0, notes);
+    let written: Vec<RootPath> = plan.written().map(|change| change.path.clone()).collect();
+    if arguments.disable_cloud_init_network {
+        // First: files that it could still write come after it.
+        plan.changes.splice(0..0, rewriters::cloud_init::switch_off(&session.root)?);
+    }
+    if !written.is_empty() {
+        plan.notes.extend(rewriters::warnings(&plan.overlay(&session.root), &written)?);
+    }
     // Files that WHM is going to change are as they were when our own steps begin.
     let entries = if arguments.addresses.panel_api { old } else { entries };
+    let is_down = |alias: &&Alias| !up.contains_key(&alias.address.addr());
+    let probe =
+        if arguments.force { Vec::new() } else { missing.iter().chain(&down).filter(is_down).cloned().collect() };
     let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
-    let backend = detection.backend;
+    let announce = if arguments.no_announce { Vec::new() } else { expect.up.clone() };
+    let (backend, link) = (detection.backend, OnLink { probe, announce });
     let (undoes, metadata) = Default::default();
-    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, undoes, metadata })
+    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, link, undoes, metadata })
 }
 
 fn by_address<T>(all: impl Iterator<Item = (IpAddr, T)>) -> BTreeMap<IpAddr, Vec<T>> {
     let mut known: BTreeMap<IpAddr, Vec<T>> = BTreeMap::new();
     all.for_each(|(ip, item)| known.entry(ip).or_default().push(item));
     known
-}
-
-/// Refuses what would hurt the primary address or configure an address in two places.
-fn acceptable(
-    alias: &Alias,
-    primaries: &[&Entry],
-    same: &[&Entry],
-    live: &[&UpAddress],
-    snapshot: Option<&Snapshot>,
-) -> Result<()> {
-    let ip = alias.address.addr();
-    let refuse = |reason: String, hint: &str| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
-    if let Some(primary) = same.iter().find(|entry| entry.role == Role::Primary) {
-        let refusal = Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding");
-        return Err(refusal.at(&primary.path, primary.line).into());
-    }
-    if same.is_empty() && snapshot.is_some_and(|snapshot| snapshot.is_source(ip)) {
-        return refuse(format!("{ip} is the primary address of the running system"), "it needs no adding");
-    }
-    if let Some(other) = same.iter().find(|entry| entry.is_effective() && !entry.may_be_on(&alias.interface)) {
-        let reason = format!("{ip} is configured on {} already", other.interface);
-        let hint = format!("remove it there first: ipalias remove {ip}");
-        return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&other.path, other.line).into());
-    }
-    if let Some(other) = live.iter().find(|up| up.interface != alias.interface.as_str()) {
-        let hint = "take it off there first, or name that interface with -i";
-        return refuse(format!("{ip} is up on {} already", other.interface), hint);
-    }
-    let wider = |entry: &&&Entry| {
-        let (new, primary) = (alias.address, entry.address);
-        new.prefix_len() < primary.prefix_len() && new.contains(&primary.addr())
-    };
-    if let Some(primary) = primaries.iter().find(wider) {
-        let reason = format!("{} would swallow the subnet of the primary address {}", alias.address, primary.address);
-        return refuse(reason, "additional addresses usually have the prefix /32 or /128; leave the prefix out");
-    }
-    Ok(())
-}
-
-/// Refuses an address that the system below a control panel configures: it would come up twice.
-fn only_once(alias: &Alias, below: &[Entry], detection: &Detection) -> Result<()> {
-    let ip = alias.address.addr();
-    let Some(entry) = below.iter().find(|entry| entry.address.addr() == ip) else { return Ok(()) };
-    let name = detection.below.map_or("", |below| below.name());
-    let refusal = match entry.role {
-        Role::Primary => Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding"),
-        Role::Additional => Refusal::new(
-            Kind::ManagedElsewhere,
-            format!("{ip} is configured below {} already, and would come up twice", detection.backend.name()),
-            format!("leave it there, or remove it there first: ipalias --backend {name} remove {ip}"),
-        ),
-    };
-    Err(refusal.at(&entry.path, entry.line).into())
 }
 
 /// The wish that an entry fulfils, so that it can be brought up as it is configured.
