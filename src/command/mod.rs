@@ -125,6 +125,11 @@ impl Session {
                 .into());
             }
         };
+        if interface.as_str().starts_with("venet") {
+            let reason = format!("{interface} is an OpenVZ container's, whose addresses its host sets and writes anew");
+            let hint = "on the host: vzctl set CTID --ipadd ADDRESS --save (Virtuozzo: prlctl set)";
+            return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
+        }
         if let Some(now) = now {
             self.usable(&interface, now)?;
         }
