@@ -28,6 +28,10 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
     ("SmartOS", &["/usbkey", "/etc/rc.d/smartdc"], "use vmadm update for a zone, /usbkey/config for the global zone"),
 ];
 
+/// What to do on NixOS (networking.interfaces.<name>.ipv4.addresses of its manual); `add` fills the address in.
+pub const NIXOS_HINT: &str = "add to its configuration: networking.interfaces.<name>.ipv4.addresses = \
+                              [ { address = \"192.0.2.1\"; prefixLength = 32; } ];";
+
 /// Managers that ipalias recognises but has no backend for.
 const STRANGERS: &[Stranger] = &[
     Stranger { name: "netplan", sees: netplan },
@@ -136,10 +140,8 @@ fn guarded(root: &Root) -> Result<()> {
     }
     let os = host::os_release(root)?;
     if os.id == "nixos" || root.kind(&"/etc/NIXOS".into())? != NodeKind::Absent {
-        let hint = "add to its configuration: networking.interfaces.<name>.ipv4.addresses = \
-                    [ { address = \"192.0.2.1\"; prefixLength = 32; } ];";
         let reason = "this is NixOS, which generates its files from /etc/nixos";
-        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, NIXOS_HINT).into());
     }
     if os.id == "ubuntu-core" {
         let reason = "this is Ubuntu Core, whose network is set through snapd";

@@ -98,6 +98,17 @@ fn addresses_that_cannot_be() {
 }
 
 #[test]
+fn nixos_gets_the_lines_to_add() {
+    let host = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(host.path().join("etc")).unwrap();
+    std::fs::write(host.path().join("etc/os-release"), "ID=nixos\n").unwrap();
+    let lines = "networking.interfaces.<name>.ipv4.addresses = [ { address = \"203.0.113.5\"; prefixLength = 32; } \
+                 { address = \"203.0.113.6\"; prefixLength = 28; } ]; networking.interfaces.<name>.ipv6.addresses = \
+                 [ { address = \"2001:db8::5\"; prefixLength = 128; } ];";
+    refused(host.path(), &["add", "203.0.113.5", "2001:db8::5", "203.0.113.6/28"], 3, lines);
+}
+
+#[test]
 fn labels_and_interfaces_that_cannot_be() {
     let host = host();
     for (label, exit) in

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::alias::{Alias, host_prefix};
 use crate::backend::{self, Entry, Role, Situation, UpAddress};
-use crate::detect::Detection;
+use crate::detect::{Detection, NIXOS_HINT};
 use crate::error::{Kind, Refusal, Result};
 use crate::live::Snapshot;
 use crate::rewriters;
@@ -107,6 +107,27 @@ pub(super) fn unclaimed(root: &Root, missing: &[Alias], old: &[Entry], detection
         }
     }
     Ok(())
+}
+
+/// A refusal on NixOS gets the lines to add instead of an example.
+pub(super) fn for_nixos(error: anyhow::Error, wanted: &[IpNet]) -> anyhow::Error {
+    error.downcast::<Refusal>().map_or_else(
+        |error| error,
+        |refusal| {
+            if refusal.hint != NIXOS_HINT {
+                return refusal.into();
+            }
+            let family = |name: &str, is_ipv4: bool| {
+                let nets = wanted.iter().filter(|net| net.addr().is_ipv4() == is_ipv4);
+                let items: String = nets
+                    .map(|net| format!("{{ address = \"{}\"; prefixLength = {}; }} ", net.addr(), net.prefix_len()))
+                    .collect();
+                (!items.is_empty()).then(|| format!("networking.interfaces.<name>.{name}.addresses = [ {items}];"))
+            };
+            let lines: Vec<String> = [family("ipv4", true), family("ipv6", false)].into_iter().flatten().collect();
+            Refusal { hint: format!("add to its configuration: {}", lines.join(" ")), ..refusal }.into()
+        },
+    )
 }
 
 /// What is wrong with a prefix that makes strangers neighbours: the network is not one that the host is on already.

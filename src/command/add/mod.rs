@@ -33,7 +33,7 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
 
 fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
     let preferred = arguments.preferred;
-    let detection = session.detect()?;
+    let detection = session.detect().map_err(|error| checks::for_nixos(error, wanted))?;
     let snapshot = session.snapshot()?;
     let interface = session.interface(&detection, snapshot.as_ref())?;
     let old = detection.backend.entries(&session.root)?;
