@@ -89,7 +89,7 @@ fn gather(session: &Session, detection: Detection) -> Result<Document> {
         }
     }
     let mut warnings = claim.warnings;
-    warnings.extend(rewriters::warnings(&session.root, &claim.files)?);
+    warnings.extend(rewriters::warnings(&session.root, &claim.files, &[])?);
     warnings.extend(entries.iter().filter_map(|entry| {
         let problem = entry.problem.as_ref()?;
         Some(format!("{}:{}: {} is not effective: {problem}", entry.path, entry.line, entry.address))

@@ -16,11 +16,15 @@ use crate::error::{Kind, Refusal, Result};
 use crate::host;
 use crate::root::{Root, RootPath};
 
-/// What may take an address away again that stands in `files`, a sentence each.
-pub fn warnings(root: &Root, files: &[RootPath]) -> Result<Vec<String>> {
+/// What may take an address away again that stands in `files`, a sentence each. `others` are the files that configure the
+/// interface besides.
+pub fn warnings(root: &Root, files: &[RootPath], others: &[RootPath]) -> Result<Vec<String>> {
     let mut all = cloud_init::warnings(root, files)?;
     for path in files {
-        all.extend(headings::warning(root, path)?);
+        all.extend(headings::warning(root, path, true)?);
+    }
+    for path in others.iter().filter(|path| !files.contains(path)) {
+        all.extend(headings::warning(root, path, false)?);
     }
     all.extend(agents::warnings(root)?);
     Ok(all)

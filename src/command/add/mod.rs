@@ -120,7 +120,7 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         plan.changes.splice(0..0, rewriters::cloud_init::switch_off(&session.root)?);
     }
     if !written.is_empty() {
-        plan.notes.extend(rewriters::warnings(&plan.overlay(&session.root), &written)?);
+        plan.notes.extend(rewriters::warnings(&plan.overlay(&session.root), &written, &detection.claim.files)?);
     }
     // Files that WHM is going to change are as they were when our own steps begin.
     let entries = if arguments.addresses.panel_api { old } else { entries };
