@@ -146,6 +146,17 @@ impl Snapshot {
         self.ways.values().flatten().any(|(_, _, source)| *source == Some(ip))
     }
 
+    /// Whether `interface` has a global address of the family of `ip` that does not last (a lease, autoconfiguration), and
+    /// `ip` itself lasts: then that other one is what the host is known by.
+    pub fn has_leased(&self, interface: &str, ip: IpAddr) -> bool {
+        let lasts = self.find(interface, ip).is_some_and(|found| found.state.permanent);
+        lasts
+            && self.addresses.iter().any(|other| {
+                let same = other.interface == interface && other.net.addr().is_ipv4() == ip.is_ipv4();
+                same && !other.state.permanent && !other.loopback_or_link
+            })
+    }
+
     /// IPv6 addresses that last and that are no source of new connections, as wishes.
     pub(super) fn idle_sources(&self) -> impl Iterator<Item = Alias> {
         let idle =
@@ -241,12 +252,19 @@ impl Snapshot {
             expect.up.iter().any(|alias| alias.preferred && alias.address.addr().is_ipv6() == ip.is_ipv6())
         };
         let gone = |way: &Way| way.2.is_some_and(|source| expect.gone.iter().any(|(_, ip)| *ip == source));
+        // An address that was up by hand, and the source, is no longer that once it is an additional one.
+        let demoted = |way: &Way| {
+            let is = |alias: &&Alias| Some(alias.address.addr()) == way.2 && !alias.preferred;
+            way.2.is_some_and(|source| source.is_ipv6()) && expect.up.iter().any(|alias| is(&alias))
+        };
         for (target, way) in &before.ways {
             // IPv6 addresses added as preferred may become the source: that was asked for.
             let chosen = target.is_ipv6() && preferred(target);
             let now = self.ways.get(target);
             if let (Some(way), false) = (way, chosen) {
-                if now != Some(&Some(way.clone())) && !gone(way) {
+                let same_but_source =
+                    now.and_then(Option::as_ref).is_some_and(|now| (&now.0, now.1) == (&way.0, way.1));
+                if now != Some(&Some(way.clone())) && !gone(way) && !(demoted(way) && same_but_source) {
                     let now = now.cloned().flatten().map_or_else(|| "none".to_owned(), |way| describe_way(&way));
                     faults.push(format!("the way to {target} changed from {} to {now}", describe_way(way)));
                 }

@@ -30,16 +30,59 @@ pub(super) fn among(root: &Root, wanted: &BTreeSet<IpAddr>) -> Result<Vec<Claime
         let is_unit = |path: &RootPath| *folder != "/etc/systemd/system" || path.name().ends_with(b".service");
         paths.extend(files_of(root, folder)?.into_iter().filter(is_unit));
     }
+    let hooks = |path: &RootPath| {
+        *path == RootPath::from("/etc/network/interfaces") || path.is_under(&"/etc/network/interfaces.d".into())
+    };
+    paths.push("/etc/network/interfaces".into());
+    paths.extend(files_of(root, "/etc/network/interfaces.d")?);
     let mut all = Vec::new();
     for path in paths {
+        let is_hook = hooks(&path);
         for (line, text) in lines(root, &path)? {
-            if puts_up(&text) {
+            if if is_hook { hook_may_put_up(&text) } else { puts_up(&text) } {
                 let found = addresses(&text).filter(|ip| wanted.contains(ip));
                 all.extend(found.map(|ip| Claimed { ip, by: "this line".to_owned(), path: path.clone(), line }));
             }
         }
     }
     Ok(all)
+}
+
+/// Commands of ifupdown hooks that have addresses among their words and put none up.
+const HARMLESS: &[&str] = &[
+    "ip",
+    "route",
+    "iptables",
+    "ip6tables",
+    "iptables-nft",
+    "ip6tables-nft",
+    "nft",
+    "ipset",
+    "ping",
+    "ping6",
+    "arping",
+    "arp",
+    "tc",
+    "ethtool",
+    "sysctl",
+    "echo",
+    "logger",
+    "ndppd",
+    "bridge",
+    "wg",
+    "ufw",
+];
+
+/// Whether a line of interfaces(5) runs something at ifup that may put addresses up: a command that does, or one that
+/// nobody here knows. What ifupdown's own backend understands is an entry of its files, and not asked about.
+fn hook_may_put_up(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    if !matches!(words.next(), Some("up" | "post-up" | "pre-up")) {
+        return false;
+    }
+    let command =
+        words.find(|word| !word.contains('=') && !["sudo", "exec", "test", "["].contains(word)).unwrap_or_default();
+    puts_up(line) || !HARMLESS.contains(&command.rsplit('/').next().unwrap_or_default())
 }
 
 /// Whether a line runs a command that puts addresses up.
@@ -63,7 +106,27 @@ fn puts_up(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::puts_up;
+    use super::{hook_may_put_up, puts_up};
+
+    #[test]
+    fn hooks_that_may_put_addresses_up() {
+        for line in [
+            "up /usr/local/sbin/put-up 203.0.113.5",
+            "  post-up ip addr add 203.0.113.5/32 dev eth0",
+            "up A=1 ifconfig x",
+        ] {
+            assert!(hook_may_put_up(line), "{line}");
+        }
+        for line in [
+            "up ip route add 203.0.113.5 dev eth0",
+            "post-up /sbin/iptables -A INPUT -d 203.0.113.5",
+            "down x 203.0.113.5",
+            "address 203.0.113.5",
+            "# up x",
+        ] {
+            assert!(!hook_may_put_up(line), "{line}");
+        }
+    }
 
     #[test]
     fn commands_that_put_addresses_up() {

@@ -27,7 +27,13 @@ pub(super) fn acceptable(
         let refusal = Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding");
         return Err(refusal.at(&primary.path, primary.line).into());
     }
-    if same.is_empty() && snapshot.is_some_and(|snapshot| snapshot.is_source(ip)) {
+    // An IPv6 address that was put up by hand is the source of new connections, being the newest: what the files call the
+    // primary address is that all the same.
+    let is_other = |entry: &&&Entry| entry.address.addr().is_ipv6() && entry.may_be_on(&alias.interface);
+    let by_hand = ip.is_ipv6()
+        && (primaries.iter().any(|entry| is_other(&entry))
+            || snapshot.is_some_and(|snapshot| snapshot.has_leased(alias.interface.as_str(), ip)));
+    if same.is_empty() && !by_hand && snapshot.is_some_and(|snapshot| snapshot.is_source(ip)) {
         return refuse(format!("{ip} is the primary address of the running system"), "it needs no adding");
     }
     if let Some(other) = same.iter().find(|entry| entry.is_effective() && !entry.may_be_on(&alias.interface)) {

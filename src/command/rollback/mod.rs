@@ -65,10 +65,8 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let snapshot = session.snapshot()?;
     let (leaving, coming) = if target.by_command.is_empty() {
         let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
-        let coming: Vec<Alias> = coming.iter().filter_map(wish).collect();
-        // On the root as it will be, the backend knows the labels of what comes; on the root as it is, of what goes.
-        steps(session, backend, &mut plan, &leaving, &coming, &situation(snapshot.as_ref()))?;
-        (leaving.iter().filter_map(wish).collect(), coming)
+        steps(session, backend, &mut plan, &leaving, &coming, &old, &situation(snapshot.as_ref()))?;
+        (leaving.iter().filter_map(wish).collect(), coming.iter().filter_map(wish).collect())
     } else {
         let (leaving, coming) = commands::effect(&target.by_command);
         commands::add_steps(&mut plan, &target.by_command, &leaving, &coming);
@@ -237,21 +235,35 @@ fn wish(entry: &Entry) -> Option<Alias> {
     Some(Alias { interface, address: entry.address, label, preferred: false })
 }
 
-/// Borrows the steps of the backend's own plans for what goes and what comes; the bytes are the recorded ones.
+/// Borrows the steps of the backend's own plans for what goes and what comes; the bytes are the recorded ones. `old` are the
+/// entries as they are. What comes in another form than the backend would write it comes up directly.
 fn steps(
     session: &Session,
     backend: &dyn Backend,
     plan: &mut Plan,
     leaving: &[Entry],
-    coming: &[Alias],
+    coming: &[Entry],
+    old: &[Entry],
     now: &Situation,
 ) -> Result<()> {
+    let forms = |entries: &[Entry]| -> Vec<_> {
+        let form = |entry: &Entry| (entry.address, entry.interface.clone(), entry.label.clone(), entry.form.clone());
+        let mut all: Vec<_> = entries.iter().filter(|entry| entry.is_effective()).map(form).collect();
+        all.sort();
+        all
+    };
+    let recorded = forms(coming);
+    let coming: &[Alias] = &coming.iter().filter_map(wish).collect::<Vec<_>>();
+    let same_form = |plan: &Plan| {
+        let planned = backend.entries(&plan.overlay(&session.root));
+        planned.is_ok_and(|planned| forms(&difference(&planned, old)) == recorded)
+    };
     let direct = |leaving: &[Entry]| Apply {
         before: Vec::new(),
         after: leaving.iter().filter_map(wish).map(|alias| Step::down(backend.direct(&alias))).collect(),
     };
     let goes = if leaving.is_empty() { None } else { backend.remove(&session.root, leaving).ok() };
-    let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok() };
+    let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok().filter(same_form) };
     let added =
         Apply { before: Vec::new(), after: coming.iter().map(|alias| Step::up(backend.direct(alias))).collect() };
     let auto = [
