@@ -181,8 +181,11 @@ impl Live {
         let all = Expectation::default();
         let addresses: Vec<&Address> = before.lost_addresses(&now, &all).filter(|lost| wanted(lost)).collect();
         let kept: BTreeSet<_> = now.routes.iter().map(Route::key).collect();
-        let routes: Vec<&Route> =
-            before.routes.iter().filter(|route| !kept.contains(&route.key()) && !route.is_kernels).collect();
+        let is_wanted = |route: &&Route| {
+            !kept.contains(&route.key())
+                && (!route.is_kernels || addresses.iter().any(|address| route.is_made_for(address)))
+        };
+        let routes: Vec<&Route> = before.routes.iter().filter(is_wanted).collect();
         self.kernel.put_back(&addresses, &routes)
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) duplicate: bool,
     /// It is no source of new connections.
     pub(super) deprecated: bool,
+    /// The route to its subnet is its manager's, not the kernel's, and stays when it goes (IFA_F_NOPREFIXROUTE).
+    pub(super) without_route: bool,
 }
 
 /// An address that is up.
@@ -73,6 +75,16 @@ impl Route {
     /// What makes it another route than the next.
     pub(super) fn key(&self) -> (bool, &str, Option<IpAddr>, Option<&str>) {
         (self.is_ipv6, &self.to, self.gateway, self.interface.as_deref())
+    }
+
+    /// Whether it is the route to the subnet of `address`, which its manager made.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(super) fn is_made_for(&self, address: &Address) -> bool {
+        address.state.without_route
+            && self.is_kernels
+            && self.gateway.is_none()
+            && self.interface.as_deref() == Some(&address.interface)
+            && self.to == address.net.trunc().to_string()
     }
 
     fn describe(&self) -> String {

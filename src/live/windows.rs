@@ -99,6 +99,7 @@ impl Kernel {
                     tentative: found.state == sock::IpDadStateTentative,
                     duplicate: found.state == sock::IpDadStateDuplicate,
                     deprecated: found.state == sock::IpDadStateDeprecated,
+                    without_route: false,
                 };
                 let loopback_or_link = found.ip.is_loopback() || is_link_local(found.ip);
                 addresses.push(Address { interface: name.clone(), net, label: None, state, loopback_or_link, raw: () });

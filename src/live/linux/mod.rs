@@ -106,6 +106,27 @@ impl Kernel {
                 Err(errno) => return Err(errno).with_context(|| format!("taking {} off {}", up.net, up.interface)),
             }
         }
+        self.delete_orphans(&up)
+    }
+
+    /// Takes away the routes to the subnets of addresses that are `gone`, where a manager made them (NetworkManager does)
+    /// and no other address of the interface has that subnet: a failover address would stay unreachable from here once
+    /// another server has it.
+    fn delete_orphans(&self, gone: &[Address]) -> Result<()> {
+        if !gone.iter().any(|gone| gone.state.without_route) {
+            return Ok(());
+        }
+        let (_, addresses, routes) = self.look()?;
+        let subnet = |address: &Address| (address.interface.clone(), address.net.trunc());
+        let held: BTreeSet<_> = addresses.iter().map(subnet).collect();
+        let orphan = |route: &&Route| gone.iter().any(|gone| !held.contains(&subnet(gone)) && route.is_made_for(gone));
+        let orphans = routes.iter().filter(orphan).map(|route| route.raw.clone()).collect();
+        for answer in self.netlink.delete_routes(orphans)? {
+            match answer {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(errno).context("deleting the route of an address that is gone"),
+            }
+        }
         Ok(())
     }
 
@@ -227,6 +248,7 @@ fn address(message: AddressMessage, links: &BTreeMap<u32, Link>) -> Option<Addre
         tentative: flags.contains(AddressFlags::Tentative),
         duplicate: flags.contains(AddressFlags::Dadfailed),
         deprecated: flags.contains(AddressFlags::Deprecated),
+        without_route: flags.contains(AddressFlags::Noprefixroute),
     };
     let loopback_or_link = matches!(message.header.scope, AddressScope::Host | AddressScope::Link);
     let net = IpNet::new(ip?, message.header.prefix_len).ok()?;

@@ -137,6 +137,12 @@ impl Netlink {
         )
     }
 
+    /// Takes routes away; the answer of each in order.
+    pub(super) fn delete_routes(&self, messages: Vec<RouteMessage>) -> Result<Vec<std::result::Result<(), Errno>>> {
+        let request = |message| self.request(RouteNetlinkMessage::DelRoute(message), NLM_F_ACK);
+        self.change(messages.into_iter().map(request).collect())
+    }
+
     fn change(
         &self,
         requests: Vec<NetlinkMessage<RouteNetlinkMessage>>,
