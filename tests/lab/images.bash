@@ -11,13 +11,16 @@ packages_of() { # SUITE MANAGER
     *:networkd) ;; # part of the package systemd
     *:ifupdown | *:ifupdown2 | bookworm:ifupdown-ng) echo "$2" ;;
     trixie:ifupdown-ng) echo ifupdown-ng ifupdown-ng-compat ;;
+    *:networkmanager) echo network-manager ;;
+    bookworm:netplan | trixie:netplan) echo netplan.io udev ;; # 'netplan apply' calls udevadm, which has to reach a udevd
+    trixie:netplan-nm) echo netplan.io udev network-manager ;;
     bookworm:busybox) echo busybox-static ;;
     *) die "no such flavour: $1:$2" ;;
   esac
 }
 managers_of_suite() { for f in "${BOOTABLE[@]}" bookworm:busybox; do [ "${f%%:*}" != "$1" ] || echo "${f#*:}"; done; }
 
-recipe_hash() { declare -f packages_of managers_of_suite build_base build_layer networkd_once | cat - <(echo "${BOOTABLE[@]}") | sha256sum | cut -c1-10; }
+recipe_hash() { declare -f packages_of managers_of_suite build_base build_layer networkd_once networkmanager_settings without_devices | cat - <(echo "${BOOTABLE[@]}") | sha256sum | cut -c1-10; }
 base_of() { echo "$LAB_DIR/images/$(suite_of "$1")-$(recipe_hash)"; }
 layer_of() { echo "$(base_of "$1")+$(manager_of "$1")"; }
 lower_of() { echo "$(layer_of "$1")/upper:$(base_of "$1")/root"; }
@@ -94,15 +97,26 @@ build_layer() { # DIR SUITE MANAGER BASE
     rm -f usr/sbin/policy-rc.d
   fi
   # The layer is the manager without any configuration; 'up' writes the host's, '--tree' brings its own.
-  rm -f etc/network/interfaces
+  rm -f etc/network/interfaces etc/NetworkManager/system-connections/* etc/netplan/*
   case $manager in
     busybox) ln -sf /bin/busybox sbin/ifup && ln -sf /bin/busybox sbin/ifdown ;;
     networkd) declare -f networkd_once | { echo '#!/bin/bash'; cat; echo 'networkd_once "$@"'; } >usr/local/sbin/networkd-once
       chmod 755 usr/local/sbin/networkd-once ;;
   esac
+  case $manager in networkmanager | netplan-nm) networkmanager_settings ;; esac
+  case $manager in netplan | netplan-nm) without_devices ;; esac
   # shellcheck disable=SC2016
-  chroot . sh -ec 'case $1 in networkd) exit 0 ;; busybox) /sbin/ifup --help 2>&1 | grep -q BusyBox ;; *) command -v ifup >/dev/null ;; esac' sh "$manager"
+  chroot . sh -ec 'case $1 in networkd) exit 0 ;; networkmanager) nmcli --version ;; netplan*) command -v netplan ;; busybox) /sbin/ifup --help 2>&1 | grep -q BusyBox ;; *) command -v ifup >/dev/null ;; esac' sh "$manager"
   cd / && umount -R "$dir/root" && rm -rf "$dir/work" "$dir/root"
+}
+
+networkmanager_settings() { # without udev nobody says which links are real ones, and the tests compare all of /etc
+  printf '%s\n' '[main]' 'plugins=keyfile' 'dns=none' 'rc-manager=unmanaged' '' '[device-lab]' 'match-device=interface-name:eth*' 'managed=true' \
+    >usr/lib/NetworkManager/conf.d/00-lab.conf
+}
+without_devices() { # udevd runs, with a /sys that it must not write to
+  mkdir -p usr/lib/systemd/system/systemd-udevd.service.d
+  printf '%s\n' '[Unit]' 'ConditionPathIsReadWrite=' >usr/lib/systemd/system/systemd-udevd.service.d/lab.conf
 }
 
 networkd_once() { # in a copy that is not booted: start networkd, wait until it is done with every link, say what it did
