@@ -8,7 +8,7 @@ use super::addresses::{Address, Family, group, order, place};
 use super::choose::Choice;
 use super::claim::names_of;
 use super::files::{ETC, Profile, Site};
-use super::{Survey, as_kept, load, restart};
+use super::{Survey, as_kept, if_name, load, restart};
 use crate::alias::{Alias, IfName};
 use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
@@ -96,10 +96,22 @@ fn profile_for(survey: &Survey, interface: &IfName) -> Result<usize> {
         let reason = format!("{name} is a port of {controller}, which has the addresses");
         return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {controller}")).at(&profile.path, 0).into());
     }
+    let others = survey.uses.iter().filter(|using| using.profile == index && using.problem.is_none());
+    if let Some(other) = others.map(|using| using.interface.as_str()).find(|other| *other != name && if_name(other).is_some())
+    {
+        return Err(shared(profile, other).into());
+    }
     match not_editable(profile) {
         Some(refusal) => Err(refusal.into()),
         None => Ok(index),
     }
+}
+
+/// Why the address of one interface is not written into a profile that others use, too.
+pub fn shared(profile: &Profile, other: &str) -> Refusal {
+    let reason = format!("this profile is for {other}, too, which its addresses would come and go with");
+    let hint = "write profiles of their own for the interfaces first, with interface-name=";
+    Refusal::new(Kind::Ambiguous, reason, hint).at(&profile.path, 0)
 }
 
 /// Why no profile takes addresses of `name`: the fault of the one that would, if there is one.
