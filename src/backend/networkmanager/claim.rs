@@ -244,7 +244,7 @@ pub fn primary_address(family: &Family) -> Option<usize> {
     let all = family.effective();
     let first = all.first().filter(|_| family.method == "manual");
     let with_gateway = family.gateway.and_then(|gateway| {
-        let near = all.iter().find(|address| address.net.contains(&gateway));
+        let near = all.iter().find(|address| address.net.contains(&gateway) && address.net.addr() != gateway);
         let naming = || all.iter().find(|address| address.gateway.is_some());
         near.or_else(naming).or(all.first())
     });
