@@ -169,9 +169,14 @@ fn aliases() -> impl Strategy<Value = Vec<Alias>> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    const HEAD: &str = "[connection]\nid=eth0\nuuid=1dd9a779-d327-56e1-8454-c65e2556c12c\ntype=ethernet\ninterface-name=eth0\n";
-    const FOURS: &[&str] =
-        &["[ipv4]\nmethod=auto\n", "[ipv4]\nmethod=manual\naddress1=192.0.2.10/24,192.0.2.1\n", "\n[ipv4]\r\nmethod=auto\r\n", ""];
+    const HEAD: &str =
+        "[connection]\nid=eth0\nuuid=1dd9a779-d327-56e1-8454-c65e2556c12c\ntype=ethernet\ninterface-name=eth0\n";
+    const FOURS: &[&str] = &[
+        "[ipv4]\nmethod=auto\n",
+        "[ipv4]\nmethod=manual\naddress1=192.0.2.10/24,192.0.2.1\n",
+        "\n[ipv4]\r\nmethod=auto\r\n",
+        "",
+    ];
     const SIXES: &[&str] = &["[ipv6]\nmethod=auto\n", "[ipv6]\nmethod=manual\naddress=2001:db8::10/64\n", "", "", ""];
     const MARKS: &[&str] = &["", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "\u{feff}"];
     let select = prop::sample::select;
@@ -263,7 +268,7 @@ fn what_is_added_is_proven_added_once_and_can_be_taken_back() {
             // What may stay is a final newline, and the head of a group that was not there.
             let mut rest = String::from_utf8(after.strip_prefix(before.as_slice()).unwrap().to_vec()).unwrap();
             assert!(rest.is_empty() || !before.ends_with(b"\n") || rest.contains("[ipv"), "{rest:?}");
-            for group in ["[ipv4]", "[ipv6]", "method=auto"] {
+            for group in ["[ipv4]", "[ipv6]", "method=auto", "addr-gen-mode=default"] {
                 rest = rest.replace(group, "");
             }
             assert_eq!(rest.trim(), "");
@@ -301,7 +306,7 @@ fn every_address_can_be_removed_and_nothing_else_goes() {
 fn soups_for_nmcli() {
     let Some(dir) = std::env::var_os("IPALIAS_SOUPS") else { return };
     let number = AtomicUsize::new(0);
-    check(usize::MAX, |root, case| {
+    check(1, |root, case| {
         let number = number.fetch_add(1, Ordering::Relaxed);
         let mut all = vec![(case.file.clone(), entries(root))];
         if let Ok(plan) = NetworkManager.add(root, &missing(case, &all[0].1), &Situation::default()) {

@@ -80,10 +80,10 @@ impl Fault {
             Fault::Semicolon => {
                 "a comment begins with #, never with ;, and NetworkManager ignores the whole file for this line"
             }
-            Fault::Junk => {
-                "this line is no group, key or comment, and NetworkManager ignores the whole file for it"
+            Fault::Junk => "this line is no group, key or comment, and NetworkManager ignores the whole file for it",
+            Fault::NoGroup => {
+                "this key stands before the first group, and NetworkManager ignores the whole file for it"
             }
-            Fault::NoGroup => "this key stands before the first group, and NetworkManager ignores the whole file for it",
             Fault::GroupName => "this is no group name, and NetworkManager ignores the whole file for it",
             Fault::KeyName => "this is no key name, and NetworkManager ignores the whole file for it",
             Fault::Encoding => "this encoding is not known, and NetworkManager ignores the whole file for it",

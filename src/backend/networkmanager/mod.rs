@@ -199,5 +199,9 @@ fn load(root: &Root, profile: &Profile) -> Result<Option<Step>> {
 
 /// The restart of the guides: addresses of others stay, and so does what a profile no longer has (measured).
 fn restart() -> Step {
-    Step { action: Action::Run(Command::new(["systemctl", "restart", "NetworkManager"])), undo: None, repeat_after_undo: true }
+    Step {
+        action: Action::Run(Command::new(["systemctl", "restart", "NetworkManager"])),
+        undo: None,
+        repeat_after_undo: true,
+    }
 }

@@ -236,9 +236,8 @@ pub fn boolean(value: &str) -> Option<bool> {
 pub fn hardware(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let is_byte = |part: &&str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (parts.len() >= 6 && parts.iter().all(is_byte)).then(|| {
-        parts.iter().map(|part| format!("{part:0>2}").to_ascii_lowercase()).collect::<Vec<_>>().join(":")
-    })
+    (parts.len() >= 6 && parts.iter().all(is_byte))
+        .then(|| parts.iter().map(|part| format!("{part:0>2}").to_ascii_lowercase()).collect::<Vec<_>>().join(":"))
 }
 
 fn is_uuid(text: &str) -> bool {

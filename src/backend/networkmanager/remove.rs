@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::addresses::{Address, Family, group};
 use super::add::{not_editable, shared};
+use super::addresses::{Address, Family, group};
 use super::files::Profile;
 use super::{Survey, if_name, load, restart};
 use crate::alias::Alias;
@@ -171,7 +171,9 @@ fn goes_whole(keyfile: &Keyfile, group: &Group, items: &BTreeSet<usize>) -> bool
     let is_family = matches!(group.name.as_slice(), b"ipv4" | b"ipv6");
     let alone = keyfile.groups.iter().filter(|other| other.name == group.name).count() == 1;
     let rest = |item: &usize| match keyfile.items.get(*item).map(|item| &item.body) {
-        Some(Body::Assignment { key, value, .. }) => key != b"method" || value != b"manual",
+        Some(Body::Assignment { key, value, .. }) => {
+            key != b"addr-gen-mode" && (key != b"method" || value != b"manual")
+        }
         Some(Body::Blank) => false,
         _ => true,
     };
