@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 
 use crate::alias::{self, IfName};
-use crate::backend::{Entry, Situation};
+use crate::backend::{Entry, Situation, Strength};
 use crate::cli::{Addresses, Apply, Cli, Global, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
@@ -125,7 +125,7 @@ impl Session {
                 .into());
             }
         };
-        if interface.as_str().starts_with("venet") {
+        if interface.as_str().starts_with("venet") && detection.claim.strength != Strength::Panel {
             let reason = format!("{interface} is an OpenVZ container's, whose addresses its host sets and writes anew");
             let hint = "on the host: vzctl set CTID --ipadd ADDRESS --save (Virtuozzo: prlctl set)";
             return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
