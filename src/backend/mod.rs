@@ -10,12 +10,15 @@
 
 pub mod cpanel;
 pub mod freebsd;
+mod ifconfig;
 pub mod ifcfg;
 pub mod ifupdown;
 pub mod ipadm;
+pub mod netbsd;
 pub mod netifrc;
 pub mod netsh;
 pub mod networkd;
+pub mod openbsd;
 pub mod solaris;
 pub mod wicked;
 
@@ -41,6 +44,8 @@ pub const ALL: &[&dyn Backend] = &[
     &ifcfg::Ifcfg,
     &netifrc::Netifrc,
     &freebsd::FreeBsd,
+    &openbsd::OpenBsd,
+    &netbsd::NetBsd,
     &solaris::Solaris,
     &ipadm::Ipadm,
     &netsh::Netsh,

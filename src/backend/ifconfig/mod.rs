@@ -1,0 +1,115 @@
+//! What the backends of OpenBSD and NetBSD share: files of one ifconfig(8) call a line, what the calls of an interface
+//! leave behind when they have run in order, and the commands for one address.
+
+mod calls;
+mod edit;
+mod lines;
+mod steps;
+
+pub(super) use calls::{Found, entries};
+pub(super) use edit::{Target, by_hand};
+pub(super) use lines::{File, Line, by_backslash, by_blanks, crlf_refusal};
+pub(super) use steps::{Style, direct, down, up};
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Entry;
+use crate::alias::Alias;
+use crate::error::{Kind, Refusal, Result};
+use crate::root::{Root, RootPath};
+
+/// Names of `/etc/hosts` (hosts(5)), the only ones that can be looked up while the network is not up yet.
+pub(super) struct Hosts(Vec<(IpAddr, Vec<String>)>);
+
+impl Hosts {
+    pub(super) fn read(root: &Root) -> Result<Hosts> {
+        let text = String::from_utf8_lossy(&root.read(&"/etc/hosts".into())?.unwrap_or_default()).into_owned();
+        let host = |line: &str| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            let ip = words.next()?.parse().ok()?;
+            Some((ip, words.map(str::to_owned).collect()))
+        };
+        Ok(Hosts(text.lines().filter_map(host).collect()))
+    }
+
+    pub(super) fn find(&self, name: &str, six: bool) -> Option<IpAddr> {
+        let has = |(ip, names): &&(IpAddr, Vec<String>)| ip.is_ipv6() == six && names.iter().any(|known| known == name);
+        self.0.iter().find(has).map(|(ip, _)| *ip)
+    }
+}
+
+/// The first word of each line of a file such as `/etc/mygate` that is an address, or the name of one.
+pub(super) fn gates(root: &Root, paths: &[&str], hosts: &Hosts) -> Result<Vec<IpAddr>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let text = String::from_utf8_lossy(&root.read(&(*path).into())?.unwrap_or_default()).into_owned();
+        all.extend(text.lines().filter_map(|line| gate(line.split('#').next()?, hosts)));
+    }
+    Ok(all)
+}
+
+/// The address of a router, with or without a scope behind it.
+pub(super) fn gate(text: &str, hosts: &Hosts) -> Option<IpAddr> {
+    let word = text.split_whitespace().next()?;
+    let plain = word.split('%').next()?;
+    plain.parse().ok().or_else(|| hosts.find(word, false)).or_else(|| hosts.find(word, true))
+}
+
+/// Refuses labels, which neither system has.
+pub(super) fn no_labels(want: &[Alias]) -> Result<()> {
+    match want.iter().find_map(|alias| alias.label.as_ref()) {
+        Some(_) => {
+            Err(Refusal::new(Kind::Unacceptable, "addresses have no labels on BSD", "leave --label out").into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The interfaces of `aliases`, each with its wishes.
+pub(super) fn by_interface(aliases: &[Alias]) -> BTreeMap<&str, Vec<&Alias>> {
+    let mut all: BTreeMap<&str, Vec<&Alias>> = BTreeMap::new();
+    aliases.iter().for_each(|alias| all.entry(alias.interface.as_str()).or_default().push(alias));
+    all
+}
+
+/// The effective entries of `these` that `those` do not have.
+pub(super) fn without<'e>(these: &'e [Entry], those: &[Entry]) -> Vec<&'e Entry> {
+    let mut left: Vec<_> = those.iter().filter(|entry| entry.is_effective()).map(Entry::identity).collect();
+    let mut only = Vec::new();
+    for entry in these.iter().filter(|entry| entry.is_effective()) {
+        match left.iter().position(|known| *known == entry.identity()) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => only.push(entry),
+        }
+    }
+    only
+}
+
+/// Refuses a removal after which other calls of the file do something else than before.
+pub(super) fn keeps_others(old: &[Entry], new: &[Entry], gone: &[Entry]) -> Result<()> {
+    let place = |entry: &Entry| (entry.interface.clone(), entry.address.addr());
+    let goes: Vec<_> = gone.iter().map(place).collect();
+    let hint = "a call without `alias` replaces the first address, and an empty variable lets the file count: put that \
+                right by hand first";
+    let lost = without(old, new).into_iter().find(|entry| !goes.contains(&place(entry)));
+    let came = without(new, old).into_iter().next();
+    let (entry, what) = match (lost, came) {
+        (Some(lost), _) => (lost, "lose its effect or its role"),
+        (None, Some(came)) => (came, "be configured, which it is not now"),
+        (None, None) => return Ok(()),
+    };
+    let reason = format!("with {} taken out, {} would {what}", shown(gone), entry.address);
+    Err(Refusal::new(Kind::Malformed, reason, hint).at(&entry.path, entry.line).into())
+}
+
+fn shown(gone: &[Entry]) -> String {
+    gone.first().map(|entry| entry.address.addr().to_string()).unwrap_or_default()
+}
+
+/// The refusal of a line that does more than set the address.
+pub(super) fn says_more(path: &RootPath, line: usize, entry: &Entry, what: &str) -> anyhow::Error {
+    let reason = format!("the line of {} does more than set it (`{what}`)", entry.address.addr());
+    let hint = "put the rest on a line of its own, or take the address out by hand";
+    Refusal::new(Kind::Malformed, reason, hint).at(path, line).into()
+}
