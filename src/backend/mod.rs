@@ -10,8 +10,8 @@
 
 pub mod cpanel;
 pub mod freebsd;
-mod ifconfig;
 pub mod ifcfg;
+mod ifconfig;
 pub mod ifupdown;
 pub mod ipadm;
 pub mod netbsd;

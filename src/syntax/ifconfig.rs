@@ -78,7 +78,7 @@ const NONE: &str = "up down arp debug staticarp monitor mpls link0 link1 link2 l
     hwfeatures create destroy tunneldf deletetunnel vlan wpa list joinlist scan blocknonip flush flushall flushrule defer \
     ip4csum tcp4csum udp4csum tcp6csum udp6csum ip4csum-tx ip4csum-rx tcp4csum-tx tcp4csum-rx udp4csum-tx udp4csum-rx \
     tcp6csum-tx tcp6csum-rx udp6csum-tx udp6csum-rx tso4 tso6 tso tcplro lro apbridge hidessid wgpeerall transparent \
-    rx-coalesce ipsec unnumbered autoconf zeroes pppoe vlanhwtag vlanhwcsum vlanmtu";
+    rx-coalesce ipsec roaming unnumbered autoconf zeroes pppoe vlanhwtag vlanhwcsum vlanmtu";
 const ONE: &str = "mtu metric nwid ssid join bssid nwkey wpakey wpaakms wpaprotos wpaciphers wpagroupcipher txpower \
     mediaopt mode instance inst group lladdr llprio link description descr priority rtlabel rdomain vnetid parent vlan \
     vlanif vlanprio vnetflowid patch trunkport trunkproto agrport agrproto laggproto laggport lacpmode lacptimeout \
@@ -86,7 +86,8 @@ const ONE: &str = "mtu metric nwid ssid join bssid nwkey wpakey wpaakms wpaproto
     addlocal discover learn maxaddr timeout hellotime fwddelay maxage holdcnt spanpriority stp edge autoedge ptp autoptp \
     protected rule rulefile pppoedev pppoesvc pppoeac authproto authname authkey peerproto peername peerkey tunneldomain \
     tunnelttl tunneladdr endpoint keepalive flowsrc flowdst pflowproto wgkey wgport wgpeer wgpsk wgpka wgaip wgrtable \
-    mplslabel label pwecword neighbor frag powersavesleep linkstr media";
+    mplslabel label pwecword neighbor frag powersavesleep linkstr media apn pin puk chgpin class nwflag rxprio txprio \
+    wgdescription wgdescr";
 const TWO: &str = "tunnel static ifpriority ifcost wgendpoint";
 const PERHAPS: &str = "media chan vlandev powersave";
 
@@ -103,8 +104,8 @@ fn option(word: &str) -> Option<Takes> {
     match word.strip_prefix('-') {
         None => takes(word),
         Some(name) => takes(name).map(|takes| match name {
-            "group" | "join" | "trunkport" | "agrport" | "laggport" | "mediaopt" | "stp" | "edge" | "autoedge" | "ptp"
-            | "autoptp" | "learn" | "discover" | "protected" | "wgpeer" => takes,
+            "group" | "join" | "trunkport" | "agrport" | "laggport" | "mediaopt" | "stp" | "edge" | "autoedge"
+            | "ptp" | "autoptp" | "learn" | "discover" | "protected" | "wgpeer" => takes,
             _ => Takes::None,
         }),
     }
@@ -248,7 +249,7 @@ impl Reader<'_> {
         if let (Some(net), Some(bits)) = (self.setting.net, self.bits) {
             self.setting.net = with_prefix(net.addr(), bits);
         }
-        if self.setting.net.is_some() && matches!(self.setting.deed, Deed::Nothing) {
+        if self.setting.net.is_some() && matches!(self.setting.deed, Deed::Nothing | Deed::Autoconf) {
             self.setting.deed = if self.alias { Deed::Alias } else { Deed::Set };
         }
         if self.setting.deed == Deed::Delete && self.setting.net.is_none() && self.setting.fault.is_none() {

@@ -78,6 +78,7 @@ done >"$x_out"
 if [ -f "$x_root/etc/ifaliases" ]; then
   set -f
   while read x_address x_name x_mask; do
+    [ -n "$x_name" ] || continue
     if [ -z "$x_mask" ]; then ifconfig "$x_name" inet alias "$x_address"; else ifconfig "$x_name" inet alias "$x_address" netmask $x_mask; fi
   done <"$x_root/etc/ifaliases" >>"$x_out"
 fi

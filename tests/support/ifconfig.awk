@@ -38,12 +38,12 @@ function find(ip,  i, p) { for (i = 1; i <= count[key]; i++) { split(slot[key, i
     else if ($i == "-alias" || $i == "delete") gone = 1
     else if ($i == "autoconf") { }
     else if ($i == "netmask") { if (i == NF) bad = 1; else if ((mask = bits($(++i))) < 0) bad = 1 }
-    else if ($i == "prefixlen") { if (i == NF || $(i + 1) !~ /^[0-9]+$/ || $(i + 1) > (six ? 128 : 32)) bad = 1; mask = $(++i) }
+    else if ($i == "prefixlen") { if (i == NF || $(i + 1) !~ /^[0-9]+$/ || $(i + 1) + 0 > (six ? 128 : 32)) bad = 1; mask = $(++i) }
     else if ($i == "broadcast") { if (i == NF || address($(i + 1)) == "") bad = 1; i++ }
     else if ($i in takes) { if (i + takes[$i] > NF) bad = 1; i += takes[$i] }
     else if (++given == 1) {
       word = $i; prefix = ""
-      if (word ~ /\//) { prefix = word; sub(/.*\//, "", prefix); sub(/\/[^\/]*$/, "", word); if (prefix !~ /^[0-9]+$/ || prefix > (six ? 128 : 32)) bad = 1 }
+      if (word ~ /\//) { prefix = word; sub(/.*\//, "", prefix); sub(/\/[^\/]*$/, "", word); if (prefix !~ /^[0-9]+$/ || prefix + 0 > (six ? 128 : 32)) bad = 1 }
       if ((ip = address(word)) == "") bad = 1
     } else if (given == 2) { if (address($i) == "" || $i ~ /^255\./) bad = 1 }
     else bad = 1

@@ -107,7 +107,8 @@ fn put(all: &mut [(usize, Entry)], slots: &mut Slots, ip: IpAddr, here: usize, p
     let Some(net) = all.get(here).map(|(_, entry)| entry.address) else { return };
     match slots.iter_mut().find(|(known, _)| *known == ip) {
         Some((_, who)) => {
-            let others: Vec<usize> = who.iter().copied().filter(|at| all.get(*at).is_some_and(|(_, entry)| entry.address != net)).collect();
+            let others: Vec<usize> =
+                who.iter().copied().filter(|at| all.get(*at).is_some_and(|(_, entry)| entry.address != net)).collect();
             lose(all, &others, &format!("{place} gives it another prefix"));
             who.push(here);
         }

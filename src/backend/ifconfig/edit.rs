@@ -52,7 +52,9 @@ impl Target<'_> {
             let new = self.backend.entries(&trial.overlay(self.root))?;
             if without(self.old, &new).is_empty() {
                 let is_wanted = |entry: &&Entry| wanted.iter().any(|alias| alias.address == entry.address);
-                plan.wakes.extend(without(&new, self.old).iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.address.addr()));
+                plan.wakes.extend(
+                    without(&new, self.old).iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.address.addr()),
+                );
                 plan.notes.push(format!(
                     "the last line of {} had no line end, so it was not executed; it is from now on",
                     file.path

@@ -59,9 +59,7 @@ pub(super) fn gate(text: &str, hosts: &Hosts) -> Option<IpAddr> {
 /// Refuses labels, which neither system has.
 pub(super) fn no_labels(want: &[Alias]) -> Result<()> {
     match want.iter().find_map(|alias| alias.label.as_ref()) {
-        Some(_) => {
-            Err(Refusal::new(Kind::Unacceptable, "addresses have no labels on BSD", "leave --label out").into())
-        }
+        Some(_) => Err(Refusal::new(Kind::Unacceptable, "addresses have no labels on BSD", "leave --label out").into()),
         None => Ok(()),
     }
 }
@@ -101,6 +99,21 @@ pub(super) fn keeps_others(old: &[Entry], new: &[Entry], gone: &[Entry]) -> Resu
     };
     let reason = format!("with {} taken out, {} would {what}", shown(gone), entry.address);
     Err(Refusal::new(Kind::Malformed, reason, hint).at(&entry.path, entry.line).into())
+}
+
+/// Refuses an addition that a call behind it would undo: one of another file, or of a command line.
+pub(super) fn lasts(new: &[Entry], want: &[Alias]) -> Result<()> {
+    for alias in want {
+        let is_it = |entry: &&Entry| entry.address == alias.address && entry.interface == alias.interface.as_str();
+        if new.iter().filter(is_it).any(Entry::is_effective) {
+            continue;
+        }
+        let why = new.iter().filter(is_it).filter_map(|entry| entry.problem.clone()).next_back().unwrap_or_default();
+        let reason = format!("{} would not last: {why}", alias.address.addr());
+        let hint = "put that line right first, or take it out";
+        return Err(Refusal::new(Kind::Malformed, reason, hint).into());
+    }
+    Ok(())
 }
 
 fn shown(gone: &[Entry]) -> String {

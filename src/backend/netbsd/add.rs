@@ -7,7 +7,7 @@ use super::sources::{Call, Interface, Listed, Survey, survey};
 use super::value::Edits;
 use super::{NetBsd, finish, is_cloned};
 use crate::alias::Alias;
-use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, no_labels};
+use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels};
 use crate::backend::{Backend as _, Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Change, Plan};
@@ -24,7 +24,8 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
     let mut plan = Plan::nothing();
     for (interface, wanted) in by_interface(want) {
         if let Some(reason) = chain.passed_over(interface) {
-            let hint = format!("put {interface} into net_interfaces of /etc/rc.conf first, or name another one with -i");
+            let hint =
+                format!("put {interface} into net_interfaces of /etc/rc.conf first, or name another one with -i");
             return Err(Refusal::new(Kind::Unsupported, reason, hint).into());
         }
         no_port(&survey, interface)?;
@@ -39,10 +40,15 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
                 }
             }
             Some((one, None, Some(listed))) => to_file(root, &old, one, listed, &wanted, &mut plan)?,
-            _ => plan.changes.push(new_file(&chain, interface, &wanted)?),
+            _ => {
+                let (change, daemon) = new_file(&chain, interface, &wanted)?;
+                plan.notes.push(format!("{} is new; {daemon} goes on beside it", change.path));
+                plan.changes.push(change);
+            }
         }
     }
     plan.changes.extend(edits.changes(root)?);
+    lasts(&NetBsd.entries(&plan.overlay(root))?, want)?;
     let steps = want.iter().filter_map(|alias| ifconfig::up(Style::AliasLast, alias, now)).collect();
     finish(root, &mut plan, steps, false)?;
     Ok(plan)
@@ -99,21 +105,22 @@ fn open(listed: &Listed) -> Option<&Setting> {
 }
 
 /// A file of its own, beside a daemon that configures the interface (that both get along is from memory).
-fn new_file(chain: &Chain, interface: &str, wanted: &[&Alias]) -> Result<Change> {
+fn new_file(chain: &Chain, interface: &str, wanted: &[&Alias]) -> Result<(Change, &'static str)> {
     let daemon = ["dhcpcd", "dhclient"].into_iter().find(|name| chain.is_yes(name) == Some(true));
-    if daemon.is_none() {
+    let Some(daemon) = daemon else {
         let reason = format!("neither ifconfig_{interface} in rc.conf nor /etc/ifconfig.{interface} is there");
         let hint = "configure the interface first, or name another one with -i";
         return Err(Refusal::new(Kind::Unsupported, reason, hint).into());
-    }
+    };
     let lines: Vec<String> = wanted.iter().map(|alias| format!("{}\n", written(alias.address))).collect();
-    Ok(Change {
+    let change = Change {
         path: RootPath::from(format!("/etc/ifconfig.{interface}").as_str()),
         before: None,
         after: Some(lines.concat().into_bytes()),
         mode: 0o644,
         backup: Backup::StoreOnly,
-    })
+    };
+    Ok((change, daemon))
 }
 
 /// Refuses a port of an aggregate: the addresses belong to that.

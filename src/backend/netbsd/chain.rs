@@ -63,7 +63,9 @@ impl Chain {
 
     /// The file and line of a place.
     pub(super) fn place(&self, source: usize, at: usize) -> (RootPath, usize) {
-        self.parts.get(source).map_or_else(|| ("/etc/rc.conf".into(), 0), |part| (part.path.clone(), part.text.line_of(at)))
+        self.parts
+            .get(source)
+            .map_or_else(|| ("/etc/rc.conf".into(), 0), |part| (part.path.clone(), part.text.line_of(at)))
     }
 
     /// Refuses where something could have set any variable.

@@ -58,11 +58,13 @@ impl Backend for NetBsd {
         let primary = primary(root, &chain, &survey)?;
         let mut warnings = Vec::new();
         if chain.is_yes("rc_configured") != Some(true) {
-            warnings.push("rc_configured is not YES in /etc/rc.conf: the next boot stops in single-user mode".to_owned());
+            warnings
+                .push("rc_configured is not YES in /etc/rc.conf: the next boot stops in single-user mode".to_owned());
         }
         let files = survey.interfaces.iter().filter_map(|one| one.file.as_ref()).map(|listed| listed.file.path.clone());
         let list = survey.ifaliases.iter().map(|listed| listed.file.path.clone());
-        let mut read: Vec<RootPath> = chain.parts.iter().map(|part| part.path.clone()).filter(|path| !is_default(path)).collect();
+        let mut read: Vec<RootPath> =
+            chain.parts.iter().map(|part| part.path.clone()).filter(|path| !is_default(path)).collect();
         read.dedup();
         Ok(Stance::InCharge(Claim {
             strength: Strength::Enabled,
@@ -120,7 +122,8 @@ fn primary(root: &Root, chain: &Chain, survey: &Survey<'_>) -> Result<Option<Str
         return Ok(Some(entry.interface.clone()));
     }
     let about = |one: &&Interface<'_>| one.own().iter().any(|call| call.found.setting.deed != Deed::Nothing);
-    let configured: Vec<&Interface<'_>> = survey.interfaces.iter().filter(about).filter(|one| driver(&one.name) != "lo").collect();
+    let configured: Vec<&Interface<'_>> =
+        survey.interfaces.iter().filter(about).filter(|one| driver(&one.name) != "lo").collect();
     let real: Vec<&Interface<'_>> = configured.iter().copied().filter(|one| !is_cloned(&one.name)).collect();
     Ok(match (configured.as_slice(), real.as_slice()) {
         ([only], _) | (_, [only]) => Some(only.name.clone()),

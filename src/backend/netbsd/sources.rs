@@ -87,7 +87,13 @@ impl Survey<'_> {
         let of = |one: &Interface<'_>| {
             let shadowed = one.variable.as_ref().and(one.file.as_ref()).map(|listed| listed.calls.clone());
             let old = one.old.iter().flat_map(|filled| filled.calls.clone());
-            shadowed.into_iter().flatten().chain(one.own().to_vec()).chain(old).map(|call| call.found).collect::<Vec<_>>()
+            shadowed
+                .into_iter()
+                .flatten()
+                .chain(one.own().to_vec())
+                .chain(old)
+                .map(|call| call.found)
+                .collect::<Vec<_>>()
         };
         let list = self.ifaliases.iter().flat_map(|listed| &listed.calls).map(|call| call.found.clone());
         self.interfaces.iter().flat_map(of).chain(list).collect()
@@ -112,12 +118,14 @@ pub(super) fn survey<'c>(root: &Root, chain: &'c Chain) -> Result<Survey<'c>> {
         let variable = filled(chain, &format!("ifconfig_{name}"))?.filter(|(.., value, _)| !value.bytes().is_empty());
         let path = root.resolve(&RootPath::from("/etc").join(format!("ifconfig.{name}")))?;
         let passed = chain.passed_over(&name);
-        let dead = variable.as_ref().map(|(variable, ..)| format!("{variable} in rc.conf counts, so this file is not read"));
+        let dead =
+            variable.as_ref().map(|(variable, ..)| format!("{variable} in rc.conf counts, so this file is not read"));
         let variable = variable.map(|(label, value, variable)| {
             let (items, calls) = items(chain, &name, &label, value, &hosts, passed.clone());
             Filled { name: label, value, variable, items, calls }
         });
-        let file = if root.is_file(&path)? { Some(listed(root, &name, path, &hosts, dead.or(passed.clone()))?) } else { None };
+        let file =
+            if root.is_file(&path)? { Some(listed(root, &name, path, &hosts, dead.or(passed.clone()))?) } else { None };
         let mut one = Interface { name, variable, file, old: None };
         let idle = passed.or_else(|| (!one.is_configured()).then(|| format!("nothing else configures {}", one.name)));
         one.old = filled(chain, &format!("ifaliases_{}", one.name))?
@@ -161,7 +169,14 @@ fn items(
         let blanks = front.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let (path, line) = place(chain, value, item.at.start + blanks);
         let unread = passed.clone().or_else(|| item.unread());
-        let base = Found { interface: interface.to_owned(), path, line, form: label.to_owned(), setting: Setting::default(), unread };
+        let base = Found {
+            interface: interface.to_owned(),
+            path,
+            line,
+            form: label.to_owned(),
+            setting: Setting::default(),
+            unread,
+        };
         all.extend(of_line(index, &item.text, &base, hosts));
     }
     (items, all)
@@ -181,7 +196,14 @@ fn listed(root: &Root, interface: &str, path: RootPath, hosts: &Hosts, dead: Opt
     for (index, line) in file.lines.iter().enumerate() {
         let unread = dead.clone().or_else(|| line.unread());
         let (path, form) = (file.path.clone(), "ifconfig file".to_owned());
-        let base = Found { interface: interface.to_owned(), path, line: line.number, form, setting: Setting::default(), unread };
+        let base = Found {
+            interface: interface.to_owned(),
+            path,
+            line: line.number,
+            form,
+            setting: Setting::default(),
+            unread,
+        };
         all.extend(of_line(index, &line.text, &base, hosts));
     }
     Ok(Listed { file, calls: all })
@@ -271,7 +293,8 @@ fn pairs<'c>(
         let call: Vec<Option<String>> = call.into_iter().map(Some).collect();
         let (path, line) = place(chain, value, at.start);
         let setting = read(&call, &|name, six| hosts.find(name, six));
-        let found = Found { interface: interface.to_owned(), path, line, form: name.clone(), setting, unread: idle.clone() };
+        let found =
+            Found { interface: interface.to_owned(), path, line, form: name.clone(), setting, unread: idle.clone() };
         items.push(Line { at, number: line, text: String::new(), is_read: true });
         all.push(Call { item: index, is_alone: true, found });
     }

@@ -51,13 +51,15 @@ impl<'c> Edits<'c> {
         let bytes = filled.value.bytes();
         let content = bytes.trim_ascii_end();
         let assignment = self.assignment(filled)?;
-        if content.ends_with(b"\\") {
+        let is_set_off = |byte: &u8| byte.is_ascii_whitespace() || *byte == b';';
+        if content.iter().rev().find(|byte| !is_set_off(byte)) == Some(&b'\\') {
             let hint = "take the backslash at its end out: what is put behind it would be joined to the last line";
             return Err(self.refusal(filled, "the value ends with a line that goes on", hint));
         }
         let added = if bytes.contains(&b'\n') {
             let line = content.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-            let indent: String = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).map(|byte| char::from(*byte)).collect();
+            let indent: String =
+                line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).map(|byte| char::from(*byte)).collect();
             items.iter().map(|item| format!("\n{indent}{item}")).collect::<String>()
         } else if content.ends_with(b";") {
             items.iter().map(|item| format!(" {item};")).collect()
@@ -68,7 +70,10 @@ impl<'c> Edits<'c> {
             let value = [content, added.as_bytes()].concat();
             return self.rewrite(filled, &assignment, value);
         };
-        let own = content.len().checked_sub(1).and_then(|last| filled.value.origin(last));
+        // Lines end with their blanks; an item of a list does not.
+        let blanks = bytes.get(content.len()..).unwrap_or_default();
+        let kept = if bytes.contains(&b'\n') { blanks.iter().take_while(|byte| **byte != b'\n').count() } else { 0 };
+        let own = (content.len() + kept).checked_sub(1).and_then(|last| filled.value.origin(last));
         let own = own.filter(|at| at.source == assignment.source && assignment.value_at.contains(&at.at));
         let at = own.map_or(quote_end, |origin| origin.at + 1);
         self.push(&assignment, Splice::insert(at, added))
@@ -85,7 +90,8 @@ impl<'c> Edits<'c> {
         while is_open && tail > 0 && gone.contains(&(tail - 1)) {
             tail -= 1;
         }
-        let mut ranges: Vec<Range<usize>> = gone.iter().filter(|index| **index < tail).map(|index| place(*index)).collect();
+        let mut ranges: Vec<Range<usize>> =
+            gone.iter().filter(|index| **index < tail).map(|index| place(*index)).collect();
         if tail < filled.items.len() {
             let kept = filled.value.bytes().len() - filled.value.bytes().trim_ascii_end().len();
             let start = place(tail).start;

@@ -2,10 +2,10 @@
 
 use ipnet::IpNet;
 
-use super::files::{Hostname, files};
+use super::files::{Hostname, ended_by, files};
 use super::{OpenBsd, finish};
 use crate::alias::Alias;
-use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, no_labels};
+use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels};
 use crate::backend::{Backend as _, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Plan};
@@ -24,6 +24,13 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
         if let Some(refusal) = crlf_refusal(&one.file.path, &one.file.text) {
             return Err(refusal.into());
         }
+        let behind = |ended: &usize| one.anchor().is_none_or(|anchor| anchor >= *ended);
+        if let Some(line) = one.ended.filter(behind).and_then(|ended| one.file.lines.get(ended)) {
+            let hint =
+                "put that line right first: a quote that is not closed, or a character that the shell takes apart";
+            let refusal = Refusal::new(Kind::Malformed, ended_by(line.number), hint);
+            return Err(refusal.at(&one.file.path, line.number).into());
+        }
         let target = Target {
             root,
             backend: &OpenBsd,
@@ -37,6 +44,7 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
         target.add(wanted, &written, &mut plan)?;
         warn(root, &own, one, &mut plan)?;
     }
+    lasts(&OpenBsd.entries(&plan.overlay(root))?, want)?;
     let steps = want.iter().filter_map(|alias| ifconfig::up(Style::AliasFirst, alias, now)).collect();
     let interfaces: Vec<&str> = wishes.keys().copied().collect();
     finish(&mut plan, steps, &interfaces, false);

@@ -49,6 +49,8 @@ pub(super) struct Hostname {
     pub(super) interface: String,
     pub(super) file: File,
     pub(super) calls: Vec<Call>,
+    /// The line that the shell cannot read, by index: none behind it is executed.
+    pub(super) ended: Option<usize>,
 }
 
 impl Hostname {
@@ -67,7 +69,8 @@ impl Hostname {
     pub(super) fn open(&self) -> Option<&Setting> {
         let (last, _) = self.file.open()?;
         let about = |call: &&Call| call.found.setting.deed != Deed::Nothing;
-        let mut own = self.calls.iter().filter(about).filter(|call| call.command.line == last || call.command.dest == Some(last));
+        let mut own =
+            self.calls.iter().filter(about).filter(|call| call.command.line == last || call.command.dest == Some(last));
         let call = own.next().filter(|call| call.command.line == last && !call.command.is_own)?;
         let others = self.calls.iter().filter(about).any(|call| call.command.line != last);
         let setting = &call.found.setting;
@@ -102,11 +105,8 @@ pub(super) fn files(root: &Root) -> Result<Vec<Hostname>> {
             shadow(last, &format!("no interface has the hardware address {name}"));
         }
     }
-    let by_address: BTreeMap<String, RootPath> = all
-        .iter()
-        .filter(|one| one.is_by_lladdr())
-        .map(|one| (one.interface.clone(), one.file.path.clone()))
-        .collect();
+    let by_address: BTreeMap<String, RootPath> =
+        all.iter().filter(|one| one.is_by_lladdr()).map(|one| (one.interface.clone(), one.file.path.clone())).collect();
     for one in all.iter_mut().filter(|one| !one.is_by_lladdr()) {
         if let Some(path) = by_address.get(&one.interface) {
             shadow(one, &format!("{path} is for this interface, too, and counts instead"));
@@ -174,14 +174,15 @@ fn hostname(name: &str, interface: String, file: File, hosts: &Hosts) -> Hostnam
     }
     let mut all = Vec::new();
     // A line that the shell cannot read ends the script (the lines behind it in the same file, as mksh was measured).
-    let mut ended: Option<String> = None;
+    let mut ended: Option<usize> = None;
     for command in commands {
         let Some(line) = file.lines.get(command.line) else { continue };
         let parsed = command.parsed();
-        let unread = ended.clone().or_else(|| line.unread());
+        let because = |at: usize| file.lines.get(at).map(|line| ended_by(line.number));
+        let unread = ended.and_then(because).or_else(|| line.unread());
         let Some(parsed) = parsed else {
             if line.is_read {
-                ended.get_or_insert(format!("the shell cannot read line {}, and goes no further", line.number));
+                ended.get_or_insert(command.line);
             }
             continue;
         };
@@ -199,17 +200,44 @@ fn hostname(name: &str, interface: String, file: File, hosts: &Hosts) -> Hostnam
             all.push(Call { command: command.clone(), is_alone, found });
         }
     }
-    Hostname { name: name.to_owned(), interface, file, calls: all }
+    Hostname { name: name.to_owned(), interface, file, calls: all, ended }
+}
+
+/// Why nothing behind a line is executed.
+pub(super) fn ended_by(number: usize) -> String {
+    format!("the shell cannot read line {number}, and goes no further")
 }
 
 impl Command {
     /// The calls that the shell makes of it; nothing if it cannot read it.
     fn parsed(&self) -> Option<Vec<shell::Call>> {
         let parsed = shell::calls(self.text.as_bytes(), &|_| None).ok()?;
-        let is_odd = |call: &shell::Call| call.words.is_empty() || ["(", ")", ";;"].contains(&call.end);
         let goes_on = parsed.last().is_some_and(|last| ["&&", "||", "|"].contains(&last.end));
-        (self.is_own || !goes_on && !parsed.iter().any(is_odd)).then_some(parsed)
+        let is_odd = |call: &shell::Call| call.words.is_empty() || ["(", ")", ";;"].contains(&call.end);
+        let is_readable = if self.is_own { is_balanced(&parsed) } else { !parsed.iter().any(is_odd) };
+        (is_readable && !goes_on).then_some(parsed)
     }
+}
+
+/// Whether parentheses stand where a shell takes them: around commands, or behind the one word that a function is called.
+/// Those of a `case` are not looked at.
+fn is_balanced(parsed: &[shell::Call]) -> bool {
+    let is_first =
+        |call: &shell::Call, name: &str| call.words.first().is_some_and(|word| word.as_deref() == Some(name));
+    if parsed.iter().any(|call| ["case", "then", "do", "else", "{"].iter().any(|name| is_first(call, name))) {
+        return true;
+    }
+    let mut depth = 0usize;
+    for call in parsed {
+        match call.end {
+            "(" if call.words.len() > 1 => return false,
+            "(" => depth += 1,
+            ")" if depth == 0 => return false,
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0
 }
 
 /// The interface and the words behind it, if this is a call of ifconfig.
@@ -259,7 +287,8 @@ fn unpack(interface: &str, index: usize, line: &Line, commands: &mut Vec<Command
         "dest" if !line.is_read => {}
         "dest" => {
             if let (2, Some(last)) = (words.len(), commands.last_mut()) {
-                let mut parts: Vec<String> = last.text.split([' ', '\t']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+                let mut parts: Vec<String> =
+                    last.text.split([' ', '\t']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
                 let at = if parts.get(3).is_some_and(|word| word == "alias") { 4 } else { 3 };
                 match parts.get_mut(at) {
                     Some(word) => word.extend([" ", &second]),

@@ -24,9 +24,9 @@ use files::{Hostname, files};
 
 /// Drivers whose interfaces are made by the system: they are configured behind the others, and have other ones below.
 const VIRTUAL: &[&str] = &[
-    "aggr", "bpe", "bridge", "carp", "egre", "enc", "eoip", "etherip", "gif", "gre", "lo", "mgre", "mpe", "mpip", "mpw",
-    "nvgre", "pair", "pflog", "pflow", "pfsync", "ppp", "pppoe", "rport", "sec", "svlan", "switch", "tap", "tpmr",
-    "trunk", "tun", "veb", "vether", "vlan", "vport", "vxlan", "wg",
+    "aggr", "bpe", "bridge", "carp", "egre", "enc", "eoip", "etherip", "gif", "gre", "lo", "mgre", "mpe", "mpip",
+    "mpw", "nvgre", "pair", "pflog", "pflow", "pfsync", "ppp", "pppoe", "rport", "sec", "svlan", "switch", "tap",
+    "tpmr", "trunk", "tun", "veb", "vether", "vlan", "vport", "vxlan", "wg",
 ];
 
 /// Hostname files of OpenBSD.
