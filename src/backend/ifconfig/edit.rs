@@ -1,5 +1,7 @@
 //! Lines put into a file of one call a line, and taken out of it.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::{File, without};
@@ -51,14 +53,17 @@ impl Target<'_> {
             trial.changes.push(change.clone());
             let new = self.backend.entries(&trial.overlay(self.root))?;
             if without(self.old, &new).is_empty() {
-                let is_wanted = |entry: &&Entry| wanted.iter().any(|alias| alias.address == entry.address);
-                plan.wakes.extend(
-                    without(&new, self.old).iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.address.addr()),
-                );
+                let is_wanted = |entry: &&&Entry| wanted.iter().any(|alias| alias.address == entry.address);
+                let woken = without(&new, self.old);
+                let woken: Vec<IpAddr> =
+                    woken.iter().filter(|entry| !is_wanted(entry)).map(|entry| entry.address.addr()).collect();
+                let which: Vec<String> = woken.iter().map(|ip| format!(": {ip} had no effect until now")).collect();
                 plan.notes.push(format!(
-                    "the last line of {} had no line end, so it was not executed; it is from now on",
-                    file.path
+                    "the last line of {} had no line end, so it was not executed; it is from now on{}",
+                    file.path,
+                    which.concat()
                 ));
+                plan.wakes.extend(woken);
                 plan.changes.push(change);
                 return Ok(());
             }

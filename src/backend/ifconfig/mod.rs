@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use super::Entry;
 use crate::alias::Alias;
 use crate::error::{Kind, Refusal, Result};
+use crate::plan::Plan;
 use crate::root::{Root, RootPath};
 
 /// Names of `/etc/hosts` (hosts(5)), the only ones that can be looked up while the network is not up yet.
@@ -88,16 +89,22 @@ pub(super) fn without<'e>(these: &'e [Entry], those: &[Entry]) -> Vec<&'e Entry>
 pub(super) fn keeps_others(old: &[Entry], new: &[Entry], gone: &[Entry]) -> Result<()> {
     let place = |entry: &Entry| (entry.interface.clone(), entry.address.addr());
     let goes: Vec<_> = gone.iter().map(place).collect();
-    let hint = "a call without `alias` replaces the first address, and an empty variable lets the file count: put that \
-                right by hand first";
     let lost = without(old, new).into_iter().find(|entry| !goes.contains(&place(entry)));
     let came = without(new, old).into_iter().next();
-    let (entry, what) = match (lost, came) {
-        (Some(lost), _) => (lost, "lose its effect or its role"),
-        (None, Some(came)) => (came, "be configured, which it is not now"),
+    let (entry, what, hint) = match (lost, came) {
+        (Some(lost), _) => {
+            let hint =
+                "a line without `alias` replaces the interface's first address: put that line right by hand first";
+            (lost, "lose its effect or its role", hint)
+        }
+        (None, Some(came)) => {
+            let hint = "what is left would let this line count: take out by hand which of the two is not wanted";
+            (came, "be configured, which it is not now", hint)
+        }
         (None, None) => return Ok(()),
     };
-    let reason = format!("with {} taken out, {} would {what}", shown(gone), entry.address);
+    let first = gone.first().map(|entry| entry.address.addr().to_string()).unwrap_or_default();
+    let reason = format!("with {first} taken out, {} would {what}", entry.address);
     Err(Refusal::new(Kind::Malformed, reason, hint).at(&entry.path, entry.line).into())
 }
 
@@ -116,13 +123,20 @@ pub(super) fn lasts(new: &[Entry], want: &[Alias]) -> Result<()> {
     Ok(())
 }
 
-fn shown(gone: &[Entry]) -> String {
-    gone.first().map(|entry| entry.address.addr().to_string()).unwrap_or_default()
+/// Says of addresses that stand in a file already, but without effect, why that is so.
+pub(super) fn note_idle(old: &[Entry], new: &[Entry], want: &[Alias], plan: &mut Plan) {
+    for alias in want {
+        let is_it = |entry: &&Entry| entry.address.addr() == alias.address.addr() && !entry.is_effective();
+        for entry in old.iter().filter(is_it).filter(|entry| new.contains(entry)) {
+            let why = entry.problem.as_deref().unwrap_or_default();
+            plan.notes.push(format!("{}:{} has no effect and stays as it is: {why}", entry.path, entry.line));
+        }
+    }
 }
 
 /// The refusal of a line that does more than set the address.
 pub(super) fn says_more(path: &RootPath, line: usize, entry: &Entry, what: &str) -> anyhow::Error {
-    let reason = format!("the line of {} does more than set it (`{what}`)", entry.address.addr());
+    let reason = format!("the line of {} does more than set it ({what})", entry.address.addr());
     let hint = "put the rest on a line of its own, or take the address out by hand";
     Refusal::new(Kind::Malformed, reason, hint).at(path, line).into()
 }

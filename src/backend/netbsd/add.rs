@@ -7,7 +7,7 @@ use super::sources::{Call, Interface, Listed, Survey, survey};
 use super::value::Edits;
 use super::{NetBsd, finish, is_cloned};
 use crate::alias::Alias;
-use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels};
+use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels, note_idle};
 use crate::backend::{Backend as _, Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Change, Plan};
@@ -48,7 +48,9 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
         }
     }
     plan.changes.extend(edits.changes(root)?);
-    lasts(&NetBsd.entries(&plan.overlay(root))?, want)?;
+    let new = NetBsd.entries(&plan.overlay(root))?;
+    lasts(&new, want)?;
+    note_idle(&old, &new, want, &mut plan);
     let steps = want.iter().filter_map(|alias| ifconfig::up(Style::AliasLast, alias, now)).collect();
     finish(root, &mut plan, steps, false)?;
     Ok(plan)

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::backend::ifconfig::crlf_refusal;
 use crate::error::{Kind, Refusal, Result};
 use crate::root::{Root, RootPath};
 use crate::syntax::shell::{Dialect, Environment, Include, Traced, Value, Variable, includes};
@@ -71,6 +72,10 @@ impl Chain {
     /// Refuses where something could have set any variable.
     pub(super) fn certain(&self) -> Result<()> {
         let Some(doubt) = self.environment.doubt() else { return Ok(()) };
+        let part = self.parts.get(doubt.source);
+        if let Some(refusal) = part.and_then(|part| crlf_refusal(&part.path, &part.text)) {
+            return Err(refusal.into());
+        }
         let hint = "put the network's variables into plain assignments, or edit the file by hand";
         let reason = format!("this cannot be evaluated without running it: {}", doubt.reason);
         let path = self.place(doubt.source, 0).0;

@@ -61,7 +61,7 @@ fn items(calls: &[Call], gone: &[Entry]) -> Result<Vec<usize>> {
                 && Some(entry.address) == found.setting.net
         };
         let Some(entry) = gone.iter().find(is_it).filter(|_| found.setting.sets()) else { continue };
-        let more = found.setting.more.clone();
+        let more = found.setting.more.as_ref().map(|word| format!("`{word}`"));
         if let Some(what) = more.or_else(|| (!call.is_alone).then(|| "more than one command".to_owned())) {
             return Err(says_more(&found.path, found.line, entry, &what));
         }

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::files::{Hostname, ended_by, files};
 use super::{OpenBsd, finish};
 use crate::alias::Alias;
-use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels};
+use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels, note_idle};
 use crate::backend::{Backend as _, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Plan};
@@ -44,7 +44,9 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
         target.add(wanted, &written, &mut plan)?;
         warn(root, &own, one, &mut plan)?;
     }
-    lasts(&OpenBsd.entries(&plan.overlay(root))?, want)?;
+    let new = OpenBsd.entries(&plan.overlay(root))?;
+    lasts(&new, want)?;
+    note_idle(&old, &new, want, &mut plan);
     let steps = want.iter().filter_map(|alias| ifconfig::up(Style::AliasFirst, alias, now)).collect();
     let interfaces: Vec<&str> = wishes.keys().copied().collect();
     finish(&mut plan, steps, &interfaces, false);

@@ -45,7 +45,7 @@ fn lines(one: &Hostname, gone: &[&Entry]) -> Result<BTreeSet<usize>> {
     for entry in gone {
         let is_it = |call: &&Call| call.found.line == entry.line && call.found.setting.net == Some(entry.address);
         let Some(call) = one.calls.iter().find(is_it) else { continue };
-        let more = call.found.setting.more.clone();
+        let more = call.found.setting.more.as_ref().map(|word| format!("`{word}`"));
         if let Some(what) = more.or_else(|| (!call.is_alone).then(|| "more than one command".to_owned())) {
             return Err(says_more(&one.file.path, entry.line, entry, &what));
         }
