@@ -57,7 +57,7 @@ for x_name in $x_names; do
       x_done=1
       case $x_value in
         *"$x_nl"*) printf '%s\n' "$x_value" | x_run "$x_name" ;;
-        *) printf '%s\n' "$x_value" | tr ';' '\n' | x_run "$x_name" ;;
+        *) printf '%s\n' "${x_value%;}" | tr ';' '\n' | x_run "$x_name" ;;
       esac
     elif [ -f "$x_file" ]; then
       x_done=1

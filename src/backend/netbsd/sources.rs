@@ -161,7 +161,10 @@ fn items(
     if !bytes.contains(&b'\n') {
         bytes.iter_mut().filter(|byte| **byte == b';').for_each(|byte| *byte = b'\n');
     }
-    bytes.push(b'\n');
+    // A `;` at the end sets nothing apart.
+    if !value.bytes().ends_with(b";") || value.bytes().contains(&b'\n') {
+        bytes.push(b'\n');
+    }
     let items = by_blanks(&Text::new(bytes));
     let mut all = Vec::new();
     for (index, item) in items.iter().enumerate() {
