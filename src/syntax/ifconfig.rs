@@ -92,6 +92,10 @@ const TWO: &str = "tunnel static ifpriority ifcost wgendpoint";
 const PERHAPS: &str = "media chan vlandev powersave";
 
 fn option(word: &str) -> Option<Takes> {
+    // No option begins as an address does.
+    if word.starts_with(|c: char| c.is_ascii_digit()) || word.contains([':', '.']) {
+        return None;
+    }
     let known = |list: &str, name: &str| list.split_whitespace().any(|known| known == name);
     let takes = |name: &str| match name {
         _ if known(PERHAPS, name) => Some(Takes::Perhaps),

@@ -29,8 +29,38 @@ pub(in crate::backend) struct Found {
     pub(in crate::backend) unread: Option<String>,
 }
 
-/// Addresses of an interface and family in the kernel's order: each with the entries that set it.
-type Slots = Vec<(IpAddr, Vec<usize>)>;
+/// Addresses of an interface and family in the kernel's order, each with the entries that set it.
+#[derive(Default)]
+struct Slots {
+    /// By the order in which they came.
+    order: BTreeMap<usize, IpAddr>,
+    who: BTreeMap<IpAddr, (usize, Vec<usize>)>,
+    next: usize,
+}
+
+impl Slots {
+    fn first(&self) -> Option<IpAddr> {
+        self.order.first_key_value().map(|(_, ip)| *ip)
+    }
+
+    /// Takes an address off; returns the entries that set it.
+    fn take(&mut self, ip: IpAddr) -> Vec<usize> {
+        let Some((at, who)) = self.who.remove(&ip) else { return Vec::new() };
+        self.order.remove(&at);
+        who
+    }
+
+    /// The entries that set an address, which is added if it is not there.
+    fn of(&mut self, ip: IpAddr) -> &mut Vec<usize> {
+        let (order, next) = (&mut self.order, &mut self.next);
+        let new = || {
+            *next += 1;
+            order.insert(*next, ip);
+            (*next, Vec::new())
+        };
+        &mut self.who.entry(ip).or_insert_with(new).1
+    }
+}
 
 /// The entries of `found`, which stand in the order of running, each with the index of its call. `routers` tell the
 /// primary address where no call is without `alias`.
@@ -70,17 +100,16 @@ pub(in crate::backend) fn entries(found: &[Found], routers: &[IpAddr]) -> Vec<(u
             (Deed::Autoconf, _) => drop(automatic.insert(key)),
             (Deed::Clear, _) => {
                 let gone = std::mem::take(slots);
-                gone.into_iter().for_each(|(_, who)| lose(&mut all, &who, &format!("{place} takes it off again")));
+                let why = format!("{place} takes it off again");
+                gone.who.into_values().for_each(|(_, who)| lose(&mut all, &who, &why));
             }
             (Deed::Delete, Some(net)) => {
-                while let Some(at) = slots.iter().position(|(ip, _)| *ip == net.addr()) {
-                    let (_, who) = slots.remove(at);
-                    lose(&mut all, &who, &format!("{place} takes it off again"));
-                }
+                let who = slots.take(net.addr());
+                lose(&mut all, &who, &format!("{place} takes it off again"));
             }
             (Deed::Set, Some(net)) => {
-                if !setting.six && !slots.is_empty() {
-                    let (_, who) = slots.remove(0);
+                if let Some(first) = slots.first().filter(|_| !setting.six) {
+                    let who = slots.take(first);
                     lose(&mut all, &who, &format!("{place} sets another in its place: `alias` is missing there"));
                 }
                 put(&mut all, slots, net.addr(), here, &place);
@@ -105,15 +134,11 @@ fn lose(all: &mut [(usize, Entry)], who: &[usize], why: &str) {
 /// One more entry for an address; earlier ones with another mask lose theirs.
 fn put(all: &mut [(usize, Entry)], slots: &mut Slots, ip: IpAddr, here: usize, place: &str) {
     let Some(net) = all.get(here).map(|(_, entry)| entry.address) else { return };
-    match slots.iter_mut().find(|(known, _)| *known == ip) {
-        Some((_, who)) => {
-            let others: Vec<usize> =
-                who.iter().copied().filter(|at| all.get(*at).is_some_and(|(_, entry)| entry.address != net)).collect();
-            lose(all, &others, &format!("{place} gives it another prefix"));
-            who.push(here);
-        }
-        None => slots.push((ip, vec![here])),
-    }
+    let who = slots.of(ip);
+    let differs = |at: &usize| all.get(*at).is_some_and(|(_, entry)| entry.address != net);
+    let others: Vec<usize> = who.iter().copied().filter(differs).collect();
+    who.push(here);
+    lose(all, &others, &format!("{place} gives it another prefix"));
 }
 
 /// The first address without `alias` is the interface's own. Where there is none and no daemon gets one, the one that

@@ -11,8 +11,10 @@ pub(super) use edit::{Target, by_hand};
 pub(super) use lines::{File, Line, by_backslash, by_blanks, crlf_refusal};
 pub(super) use steps::{Style, direct, down, up};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::Entry;
 use crate::alias::Alias;
@@ -74,12 +76,15 @@ pub(super) fn by_interface(aliases: &[Alias]) -> BTreeMap<&str, Vec<&Alias>> {
 
 /// The effective entries of `these` that `those` do not have.
 pub(super) fn without<'e>(these: &'e [Entry], those: &[Entry]) -> Vec<&'e Entry> {
-    let mut left: Vec<_> = those.iter().filter(|entry| entry.is_effective()).map(Entry::identity).collect();
+    let mut left: BTreeMap<_, usize> = BTreeMap::new();
+    for entry in those.iter().filter(|entry| entry.is_effective()) {
+        *left.entry(entry.identity()).or_default() += 1;
+    }
     let mut only = Vec::new();
     for entry in these.iter().filter(|entry| entry.is_effective()) {
-        match left.iter().position(|known| *known == entry.identity()) {
-            Some(at) => drop(left.swap_remove(at)),
-            None => only.push(entry),
+        match left.get_mut(&entry.identity()) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => only.push(entry),
         }
     }
     only
@@ -88,7 +93,7 @@ pub(super) fn without<'e>(these: &'e [Entry], those: &[Entry]) -> Vec<&'e Entry>
 /// Refuses a removal after which other calls of the file do something else than before.
 pub(super) fn keeps_others(old: &[Entry], new: &[Entry], gone: &[Entry]) -> Result<()> {
     let place = |entry: &Entry| (entry.interface.clone(), entry.address.addr());
-    let goes: Vec<_> = gone.iter().map(place).collect();
+    let goes: BTreeSet<_> = gone.iter().map(place).collect();
     let lost = without(old, new).into_iter().find(|entry| !goes.contains(&place(entry)));
     let came = without(new, old).into_iter().next();
     let (entry, what, hint) = match (lost, came) {
@@ -110,12 +115,16 @@ pub(super) fn keeps_others(old: &[Entry], new: &[Entry], gone: &[Entry]) -> Resu
 
 /// Refuses an addition that a call behind it would undo: one of another file, or of a command line.
 pub(super) fn lasts(new: &[Entry], want: &[Alias]) -> Result<()> {
+    let mut known: BTreeMap<(&str, IpNet), Vec<&Entry>> = BTreeMap::new();
+    for entry in new {
+        known.entry((&entry.interface, entry.address)).or_default().push(entry);
+    }
     for alias in want {
-        let is_it = |entry: &&Entry| entry.address == alias.address && entry.interface == alias.interface.as_str();
-        if new.iter().filter(is_it).any(Entry::is_effective) {
+        let here = known.get(&(alias.interface.as_str(), alias.address)).map(Vec::as_slice).unwrap_or_default();
+        if here.iter().any(|entry| entry.is_effective()) {
             continue;
         }
-        let why = new.iter().filter(is_it).filter_map(|entry| entry.problem.clone()).next_back().unwrap_or_default();
+        let why = here.iter().filter_map(|entry| entry.problem.clone()).next_back().unwrap_or_default();
         let reason = format!("{} would not last: {why}", alias.address.addr());
         let hint = "put that line right first, or take it out";
         return Err(Refusal::new(Kind::Malformed, reason, hint).into());
@@ -125,12 +134,11 @@ pub(super) fn lasts(new: &[Entry], want: &[Alias]) -> Result<()> {
 
 /// Says of addresses that stand in a file already, but without effect, why that is so.
 pub(super) fn note_idle(old: &[Entry], new: &[Entry], want: &[Alias], plan: &mut Plan) {
-    for alias in want {
-        let is_it = |entry: &&Entry| entry.address.addr() == alias.address.addr() && !entry.is_effective();
-        for entry in old.iter().filter(is_it).filter(|entry| new.contains(entry)) {
-            let why = entry.problem.as_deref().unwrap_or_default();
-            plan.notes.push(format!("{}:{} has no effect and stays as it is: {why}", entry.path, entry.line));
-        }
+    let ips: BTreeSet<IpAddr> = want.iter().map(|alias| alias.address.addr()).collect();
+    let is_idle = |entry: &&Entry| !entry.is_effective() && ips.contains(&entry.address.addr());
+    for entry in old.iter().filter(is_idle).filter(|entry| new.contains(entry)) {
+        let why = entry.problem.as_deref().unwrap_or_default();
+        plan.notes.push(format!("{}:{} has no effect and stays as it is: {why}", entry.path, entry.line));
     }
 }
 

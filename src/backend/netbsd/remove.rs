@@ -1,5 +1,7 @@
 //! The plan that takes addresses out of whichever source has them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::add::backup;
 use super::chain::Chain;
 use super::sources::{COMMAND, Call, Listed, survey};
@@ -49,23 +51,21 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
 }
 
 /// The items that these addresses are all of, by index.
-fn items(calls: &[Call], gone: &[Entry]) -> Result<Vec<usize>> {
-    let mut all = Vec::new();
-    for call in calls {
+fn items(calls: &[Call], gone: &[Entry]) -> Result<BTreeSet<usize>> {
+    let place =
+        |entry: &'_ Entry| (entry.path.clone(), entry.line, entry.form.clone(), entry.interface.clone(), entry.address);
+    let known: BTreeMap<_, &Entry> = gone.iter().map(|entry| (place(entry), entry)).collect();
+    let mut all = BTreeSet::new();
+    for call in calls.iter().filter(|call| call.found.setting.sets()) {
         let found = &call.found;
-        let is_it = |entry: &&Entry| {
-            entry.path == found.path
-                && entry.line == found.line
-                && entry.form == found.form
-                && entry.interface == found.interface
-                && Some(entry.address) == found.setting.net
-        };
-        let Some(entry) = gone.iter().find(is_it).filter(|_| found.setting.sets()) else { continue };
+        let Some(net) = found.setting.net else { continue };
+        let key = (found.path.clone(), found.line, found.form.clone(), found.interface.clone(), net);
+        let Some(entry) = known.get(&key) else { continue };
         let more = found.setting.more.as_ref().map(|word| format!("`{word}`"));
         if let Some(what) = more.or_else(|| (!call.is_alone).then(|| "more than one command".to_owned())) {
             return Err(says_more(&found.path, found.line, entry, &what));
         }
-        all.push(call.item);
+        all.insert(call.item);
     }
     Ok(all)
 }

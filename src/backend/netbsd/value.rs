@@ -1,6 +1,6 @@
 //! Edits inside the value of a variable: items put behind the last one, and taken out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::chain::{Chain, is_default};
@@ -80,7 +80,7 @@ impl<'c> Edits<'c> {
     }
 
     /// Takes the items with these indexes out of `ifconfig_IF`, each with its `;` or line end.
-    pub(super) fn cut(&mut self, filled: &Filled<'_>, gone: &[usize]) -> Result<()> {
+    pub(super) fn cut(&mut self, filled: &Filled<'_>, gone: &BTreeSet<usize>) -> Result<()> {
         let length = filled.value.bytes().len();
         let place = |index: usize| filled.items.get(index).map(|item| item.at.clone()).unwrap_or_default();
         let last = filled.items.len().saturating_sub(1);
@@ -101,7 +101,7 @@ impl<'c> Edits<'c> {
     }
 
     /// Takes pairs out of `ifaliases_IF`, with the blanks in front.
-    pub(super) fn cut_pairs(&mut self, filled: &Filled<'_>, gone: &[usize]) -> Result<()> {
+    pub(super) fn cut_pairs(&mut self, filled: &Filled<'_>, gone: &BTreeSet<usize>) -> Result<()> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut before: Option<usize> = None;
         for (index, item) in filled.items.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! The plan that takes lines out, each with the line `dest` that belongs to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::{COMMAND, Call, Hostname, files};
+use super::files::{COMMAND, Hostname, files};
 use super::{OpenBsd, finish};
 use crate::backend::ifconfig::{self, Style, by_hand, crlf_refusal, keeps_others, says_more};
 use crate::backend::{Backend as _, Entry};
@@ -41,10 +41,13 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
 
 /// The lines of these addresses, by index.
 fn lines(one: &Hostname, gone: &[&Entry]) -> Result<BTreeSet<usize>> {
+    let mut known = BTreeMap::new();
+    for call in one.calls.iter().rev() {
+        known.insert((call.found.line, call.found.setting.net), call);
+    }
     let mut all = BTreeSet::new();
     for entry in gone {
-        let is_it = |call: &&Call| call.found.line == entry.line && call.found.setting.net == Some(entry.address);
-        let Some(call) = one.calls.iter().find(is_it) else { continue };
+        let Some(call) = known.get(&(entry.line, Some(entry.address))) else { continue };
         let more = call.found.setting.more.as_ref().map(|word| format!("`{word}`"));
         if let Some(what) = more.or_else(|| (!call.is_alone).then(|| "more than one command".to_owned())) {
             return Err(says_more(&one.file.path, entry.line, entry, &what));
