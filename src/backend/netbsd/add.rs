@@ -41,7 +41,7 @@ pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> 
             }
             Some((one, None, Some(listed))) => to_file(root, &old, one, listed, &wanted, &mut plan)?,
             _ => {
-                let (change, daemon) = new_file(&chain, interface, &wanted)?;
+                let (change, daemon) = new_file(root, &chain, interface, &wanted)?;
                 plan.notes.push(format!("{} is new; {daemon} goes on beside it", change.path));
                 plan.changes.push(change);
             }
@@ -107,8 +107,11 @@ fn open(listed: &Listed) -> Option<&Setting> {
 }
 
 /// A file of its own, beside a daemon that configures the interface (that both get along is from memory).
-fn new_file(chain: &Chain, interface: &str, wanted: &[&Alias]) -> Result<(Change, &'static str)> {
-    let daemon = ["dhcpcd", "dhclient"].into_iter().find(|name| chain.is_yes(name) == Some(true));
+fn new_file(root: &Root, chain: &Chain, interface: &str, wanted: &[&Alias]) -> Result<(Change, &'static str)> {
+    let mut daemon = None;
+    for name in ["dhcpcd", "dhclient"] {
+        daemon = daemon.or(chain.is_on(root, name)?.then_some(name));
+    }
     let Some(daemon) = daemon else {
         let reason = format!("neither ifconfig_{interface} in rc.conf nor /etc/ifconfig.{interface} is there");
         let hint = "configure the interface first, or name another one with -i";

@@ -107,6 +107,16 @@ impl Chain {
         Some(["yes", "true", "on", "1"].contains(&value.as_str()))
     }
 
+    /// Whether a daemon is switched on: in these files, or in its own of `/etc/rc.conf.d`, which is read behind them.
+    pub(super) fn is_on(&self, root: &Root, daemon: &str) -> Result<bool> {
+        let mut with = Chain { environment: self.environment.clone(), parts: Vec::new() };
+        let path = RootPath::from("/etc/rc.conf.d").join(daemon);
+        if let (true, Some(bytes)) = (root.is_file(&path)?, root.read(&path)?) {
+            with.environment.source(&Text::new(bytes));
+        }
+        Ok(with.is_yes(daemon) == Some(true))
+    }
+
     /// Why the system does not come to an interface at boot, if it does not. Without the switch, which the system's
     /// defaults set, all are walked.
     pub(super) fn passed_over(&self, interface: &str) -> Option<String> {
