@@ -21,6 +21,7 @@ use crate::alias::Alias;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::{Root, RootPath};
+use crate::syntax::ifconfig::{Deed, Setting};
 
 /// Names of `/etc/hosts` (hosts(5)), the only ones that can be looked up while the network is not up yet.
 pub(super) struct Hosts(Vec<(IpAddr, Vec<String>)>);
@@ -57,6 +58,34 @@ pub(super) fn gate(text: &str, hosts: &Hosts) -> Option<IpAddr> {
     let word = text.split_whitespace().next()?;
     let plain = word.split('%').next()?;
     plain.parse().ok().or_else(|| hosts.find(word, false)).or_else(|| hosts.find(word, true))
+}
+
+/// The interface and the words behind it, if this is a call of ifconfig.
+pub(super) fn ifconfig_call(words: &[Option<String>]) -> Option<(&str, &[Option<String>])> {
+    let passed = ["then", "else", "do", "{", "!", "time", "exec", "command"];
+    let is_passed = |word: &&Option<String>| word.as_deref().is_some_and(|word| passed.contains(&word));
+    let at = words.iter().take_while(is_passed).count();
+    match words.get(at..)? {
+        [Some(name), Some(interface), rest @ ..] if name == "ifconfig" || name == "/sbin/ifconfig" => {
+            Some((interface, rest))
+        }
+        _ => None,
+    }
+}
+
+/// What the last line of a file sets, if that is not read and may get its end: an alias, or the only address of the file.
+/// `calls` have the index of their line and whether they are a command of the administrator's own.
+pub(super) fn may_be_closed<'c>(
+    file: &File,
+    calls: impl Iterator<Item = (usize, bool, &'c Setting)> + Clone,
+) -> Option<&'c Setting> {
+    let (last, _) = file.open()?;
+    let mut about = calls.filter(|(_, _, setting)| setting.deed != Deed::Nothing);
+    let others = about.clone().any(|(line, ..)| line != last);
+    let (_, is_own, setting) = about.find(|(line, ..)| *line == last)?;
+    let adds = setting.deed == Deed::Alias || setting.deed == Deed::Set && setting.six;
+    let replaces = matches!(setting.deed, Deed::Set | Deed::Autoconf);
+    (!is_own && setting.fault.is_none() && (adds || replaces && !others)).then_some(setting)
 }
 
 /// Refuses labels, which neither system has.

@@ -3,16 +3,18 @@
 use ipnet::IpNet;
 
 use super::chain::Chain;
-use super::sources::{Call, Interface, Listed, Survey, survey};
+use super::sources::{COMMAND, Call, Interface, Listed, Survey, survey};
 use super::value::Edits;
 use super::{NetBsd, finish, is_cloned};
 use crate::alias::Alias;
-use crate::backend::ifconfig::{self, Style, Target, by_interface, crlf_refusal, lasts, no_labels, note_idle};
+use crate::backend::ifconfig::{
+    self, Style, Target, by_interface, crlf_refusal, lasts, may_be_closed, no_labels, note_idle,
+};
 use crate::backend::{Backend as _, Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Change, Plan};
 use crate::root::{Root, RootPath};
-use crate::syntax::ifconfig::{Deed, Setting};
+use crate::syntax::ifconfig::Deed;
 
 /// The plan that configures `want`.
 pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
@@ -79,6 +81,8 @@ fn to_file(
     if let Some(refusal) = crlf_refusal(&listed.file.path, &listed.file.text) {
         return Err(refusal.into());
     }
+    let is_own = |call: &Call| call.found.form == COMMAND;
+    let calls = listed.calls.iter().map(|call| (call.item, is_own(call), &call.found.setting));
     let about = listed.calls.iter().filter(|call| call.found.setting.deed != Deed::Nothing);
     let target = Target {
         root,
@@ -86,24 +90,11 @@ fn to_file(
         old,
         file: &listed.file,
         anchor: about.map(|call| call.item).max(),
-        open: open(listed),
+        open: may_be_closed(&listed.file, calls),
         mode: 0o644,
         backup: backup(&one.name),
     };
     target.add(wanted, &written, plan)
-}
-
-/// What the last line sets, if that is not read and may get its end: an alias, or the only address of the file.
-fn open(listed: &Listed) -> Option<&Setting> {
-    let (last, line) = listed.file.open()?;
-    let about = |call: &&Call| call.found.setting.deed != Deed::Nothing;
-    let call = listed.calls.iter().filter(about).find(|call| call.item == last)?;
-    let others = listed.calls.iter().filter(about).any(|call| call.item != last);
-    let setting = &call.found.setting;
-    let adds = setting.deed == Deed::Alias || setting.deed == Deed::Set && setting.six;
-    let replaces = matches!(setting.deed, Deed::Set | Deed::Autoconf);
-    let sound = setting.fault.is_none() && !line.text.starts_with('!');
-    (sound && (adds || replaces && !others)).then_some(setting)
 }
 
 /// A file of its own, beside a daemon that configures the interface (that both get along is from memory).

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::chain::Chain;
-use crate::backend::ifconfig::{File, Found, Hosts, Line, by_backslash, by_blanks};
+use crate::backend::ifconfig::{File, Found, Hosts, Line, by_backslash, by_blanks, ifconfig_call};
 use crate::error::Result;
 use crate::root::{Root, RootPath};
 use crate::syntax::ifconfig::{Deed, Setting, read};
@@ -227,6 +227,7 @@ fn of_line(item: usize, text: &str, base: &Found, hosts: &Hosts) -> Vec<Call> {
         let parsed = calls(command.as_bytes(), &value).unwrap_or_default();
         let of = |words: &[Option<String>]| {
             let (interface, words) = ifconfig_call(words)?;
+            let interface = interface.to_owned();
             let found = Found { interface, form: COMMAND.to_owned(), setting: read(words, &host), ..base.clone() };
             Some(Call { item, is_alone: false, found })
         };
@@ -257,19 +258,6 @@ fn of_line(item: usize, text: &str, base: &Found, hosts: &Hosts) -> Vec<Call> {
 fn plain(text: &str, host: &dyn Fn(&str, bool) -> Option<std::net::IpAddr>) -> Setting {
     let words: Vec<Option<String>> = text.split_whitespace().map(|word| Some(word.to_owned())).collect();
     read(&words, host)
-}
-
-/// The interface and the words behind it, if this is a call of ifconfig.
-fn ifconfig_call(words: &[Option<String>]) -> Option<(String, &[Option<String>])> {
-    let passed = ["then", "else", "do", "{", "!", "time", "exec", "command"];
-    let is_passed = |word: &&Option<String>| word.as_deref().is_some_and(|word| passed.contains(&word));
-    let at = words.iter().take_while(is_passed).count();
-    match words.get(at..)? {
-        [Some(name), Some(interface), rest @ ..] if name == "ifconfig" || name == "/sbin/ifconfig" => {
-            Some((interface.clone(), rest))
-        }
-        _ => None,
-    }
 }
 
 /// The pairs of address and mask of `ifaliases_IF`; `-` is the mask of the address's class.

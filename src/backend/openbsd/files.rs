@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::backend::ifconfig::{File, Found, Hosts, Line, by_backslash};
+use crate::backend::ifconfig::{File, Found, Hosts, Line, by_backslash, ifconfig_call, may_be_closed};
 use crate::error::Result;
 use crate::root::{Root, RootPath};
 use crate::syntax::ifconfig::{Deed, Setting, read};
@@ -65,18 +65,12 @@ impl Hostname {
         calls.map(|call| call.command.dest.unwrap_or(call.command.line)).max()
     }
 
-    /// What the last line sets, if that is not read and may get its end: an alias, or the only address of the file.
+    /// What the last line sets, if that is not read and may get its end.
     pub(super) fn open(&self) -> Option<&Setting> {
-        let (last, _) = self.file.open()?;
-        let about = |call: &&Call| call.found.setting.deed != Deed::Nothing;
-        let mut own =
-            self.calls.iter().filter(about).filter(|call| call.command.line == last || call.command.dest == Some(last));
-        let call = own.next().filter(|call| call.command.line == last && !call.command.is_own)?;
-        let others = self.calls.iter().filter(about).any(|call| call.command.line != last);
-        let setting = &call.found.setting;
-        let adds = setting.deed == Deed::Alias || setting.deed == Deed::Set && setting.six;
-        let replaces = matches!(setting.deed, Deed::Set | Deed::Autoconf);
-        (setting.fault.is_none() && (adds || replaces && !others)).then_some(setting)
+        may_be_closed(
+            &self.file,
+            self.calls.iter().map(|one| (one.command.line, one.command.is_own, &one.found.setting)),
+        )
     }
 }
 
@@ -238,19 +232,6 @@ fn is_balanced(parsed: &[shell::Call]) -> bool {
         }
     }
     depth == 0
-}
-
-/// The interface and the words behind it, if this is a call of ifconfig.
-fn ifconfig_call(words: &[Option<String>]) -> Option<(&str, &[Option<String>])> {
-    let passed = ["then", "else", "do", "{", "!", "time", "exec", "command"];
-    let is_passed = |word: &&Option<String>| word.as_deref().is_some_and(|word| passed.contains(&word));
-    let at = words.iter().take_while(is_passed).count();
-    match words.get(at..)? {
-        [Some(name), Some(interface), rest @ ..] if name == "ifconfig" || name == "/sbin/ifconfig" => {
-            Some((interface, rest))
-        }
-        _ => None,
-    }
 }
 
 /// What one line becomes.
