@@ -37,8 +37,6 @@ const STRANGERS: &[Stranger] = &[
     Stranger { name: "netplan", sees: netplan },
     Stranger { name: "connman", sees: |root| unit(root, "connman") },
     Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
-    Stranger { name: "OpenBSD's netstart", sees: openbsd },
-    Stranger { name: "NetBSD's rc.d/network", sees: netbsd },
 ];
 
 /// How strong the evidence of a manager is, and what it is; nothing without any.
@@ -175,26 +173,6 @@ fn netplan(root: &Root) -> Result<Sign> {
 fn unit(root: &Root, name: &str) -> Result<Sign> {
     let enabled = host::unit_enabled(root, &format!("{name}.service"))? || host::init_script_enabled(root, name)?;
     Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
-}
-
-fn openbsd(root: &Root) -> Result<Sign> {
-    marks(root, &["/etc/netstart", "/etc/rc.d/rc.subr"])
-}
-
-fn netbsd(root: &Root) -> Result<Sign> {
-    if root.kind(&"/etc/network.subr".into())? != NodeKind::Absent {
-        return Ok(None);
-    }
-    marks(root, &["/etc/defaults/rc.conf", "/etc/rc.d/network"])
-}
-
-fn marks(root: &Root, all: &[&str]) -> Result<Sign> {
-    for mark in all {
-        if root.kind(&(*mark).into())? == NodeKind::Absent {
-            return Ok(None);
-        }
-    }
-    Ok(Some((Strength::Configured, format!("{} are there", all.join(" and ")))))
 }
 
 fn force(

@@ -11,6 +11,9 @@ use crate::root::{Access, NodeKind, Root, RootPath};
 /// What `route -n get default` said on a running system without `/proc` (see `command::record`).
 pub const ROUTE: &str = "/ipalias/route";
 
+/// What `ifconfig` said of all interfaces, with their hardware addresses.
+pub const LINKS: &str = "/ipalias/links";
+
 /// Whether the system is a jail, and whether that has a network stack of its own: two lines of 0 or 1 (jail(8)).
 pub const JAIL: &str = "/ipalias/jail";
 

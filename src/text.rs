@@ -162,14 +162,19 @@ impl Text {
 
     /// The bytes after all `splices`, in any order. Overlaps and text that could be code in a configuration file are
     /// refused: what is written comes from typed values, and this is the last place that can still see it alone.
-    pub fn apply(&self, mut splices: Vec<Splice>) -> Result<Vec<u8>> {
+    pub fn apply(&self, splices: Vec<Splice>) -> Result<Vec<u8>> {
+        self.apply_with(splices, b"")
+    }
+
+    /// The same where the splices may hold `more` bytes: a list inside quotes that its reader splits at `;`.
+    pub fn apply_with(&self, mut splices: Vec<Splice>, more: &[u8]) -> Result<Vec<u8>> {
         splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
         let grown = splices.iter().map(|splice| splice.with.len()).sum::<usize>();
         let mut out = Vec::with_capacity(self.bytes.len() + grown);
         let mut at = 0;
         for splice in &splices {
             let kept = self.bytes.get(at..splice.range.start).ok_or_else(|| unproven("two edits overlap"))?;
-            if let Some(odd) = splice.with.iter().find(|byte| !is_plain(**byte)) {
+            if let Some(odd) = splice.with.iter().find(|byte| !is_plain(**byte) && !more.contains(byte)) {
                 return Err(unproven(&format!("an edit would write the byte {odd:#04x}")).into());
             }
             out.extend_from_slice(kept);

@@ -11,12 +11,15 @@
 pub mod cpanel;
 pub mod freebsd;
 pub mod ifcfg;
+mod ifconfig;
 pub mod ifupdown;
 pub mod ipadm;
+pub mod netbsd;
 pub mod netifrc;
 pub mod netsh;
 pub mod networkd;
 pub mod networkmanager;
+pub mod openbsd;
 pub mod solaris;
 pub mod wicked;
 
@@ -43,6 +46,8 @@ pub const ALL: &[&dyn Backend] = &[
     &ifcfg::Ifcfg,
     &netifrc::Netifrc,
     &freebsd::FreeBsd,
+    &openbsd::OpenBsd,
+    &netbsd::NetBsd,
     &solaris::Solaris,
     &ipadm::Ipadm,
     &netsh::Netsh,

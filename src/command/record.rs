@@ -23,6 +23,7 @@ const FACTS: &[(&[&str], &str, &[&str])] = &[
         host::ROUTE,
         &["route", "-n", "get", "default"],
     ),
+    (&["openbsd"], host::LINKS, &["ifconfig"]),
     (&["freebsd"], host::JAIL, &["sysctl", "-n", "security.jail.jailed", "security.jail.vnet"]),
     (&["solaris", "illumos"], host::ZONE, &["zoneadm", "list", "-p"]),
     (&["solaris", "illumos"], host::PHYSICAL, &["svcs", "-H", "-o", "state,fmri", "network/physical"]),

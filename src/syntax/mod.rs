@@ -2,6 +2,7 @@
 //! which several of them use.
 
 pub mod glob;
+pub mod ifconfig;
 pub mod ini;
 pub mod keyfile;
 pub mod shell;

@@ -6,6 +6,7 @@
 //! file that it comes from, so that edits inside values are splices.
 //! Leaves out running anything, and what the variables mean.
 
+mod calls;
 mod edit;
 mod expansion;
 mod lexer;
@@ -18,6 +19,7 @@ use std::ops::Range;
 
 use crate::text::Text;
 
+pub use calls::{Call, Include, calls, includes};
 pub use edit::{deletion, line_after};
 
 /// Which shell reads the files.
