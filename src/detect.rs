@@ -31,7 +31,6 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
 /// Managers that ipalias recognises but has no backend for.
 const STRANGERS: &[Stranger] = &[
     Stranger { name: "netplan", sees: netplan },
-    Stranger { name: "NetworkManager", sees: network_manager },
     Stranger { name: "connman", sees: |root| unit(root, "connman") },
     Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
     Stranger { name: "OpenBSD's netstart", sees: openbsd },
@@ -169,20 +168,6 @@ fn netplan(root: &Root) -> Result<Sign> {
         }
     }
     Ok(None)
-}
-
-/// NetworkManager with a keyfile of its own.
-fn network_manager(root: &Root) -> Result<Sign> {
-    let enabled =
-        host::unit_enabled(root, "NetworkManager.service")? || host::init_script_enabled(root, "NetworkManager")?;
-    for dir in ["/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections"] {
-        if let Some(name) = root.list(&dir.into())?.into_iter().find(|name| name.ends_with(b".nmconnection")) {
-            let strength = if enabled { Strength::Enabled } else { Strength::Configured };
-            let path = RootPath::from(dir).join(name);
-            return Ok(Some((strength, format!("it has the profile {path}"))));
-        }
-    }
-    Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
 }
 
 fn unit(root: &Root, name: &str) -> Result<Sign> {

@@ -16,6 +16,7 @@ pub mod ipadm;
 pub mod netifrc;
 pub mod netsh;
 pub mod networkd;
+pub mod networkmanager;
 pub mod solaris;
 pub mod wicked;
 
@@ -32,6 +33,7 @@ use crate::root::{Root, RootPath};
 /// other, the earlier row wins.
 pub const ALL: &[&dyn Backend] = &[
     &cpanel::Cpanel,
+    &networkmanager::NetworkManager,
     &networkd::Networkd,
     &wicked::Wicked,
     &ifupdown::IFUPDOWN2,
