@@ -16,6 +16,8 @@ pub struct Keyfile {
     pub items: Vec<Item>,
     /// The groups in the order of their headers; one name may stand there several times, and counts as one group.
     pub groups: Vec<Group>,
+    /// Whether a byte order mark comes before everything, for which GLib gives up the file.
+    has_mark: bool,
 }
 
 /// A line.
@@ -78,10 +80,10 @@ impl Fault {
             Fault::Semicolon => {
                 "a comment begins with #, never with ;, and NetworkManager ignores the whole file for this line"
             }
-            Fault::Junk => {
-                "this line is no group, key or comment, and NetworkManager ignores the whole file for it"
+            Fault::Junk => "this line is no group, key or comment, and NetworkManager ignores the whole file for it",
+            Fault::NoGroup => {
+                "this key stands before the first group, and NetworkManager ignores the whole file for it"
             }
-            Fault::NoGroup => "this key stands before the first group, and NetworkManager ignores the whole file for it",
             Fault::GroupName => "this is no group name, and NetworkManager ignores the whole file for it",
             Fault::KeyName => "this is no key name, and NetworkManager ignores the whole file for it",
             Fault::Encoding => "this encoding is not known, and NetworkManager ignores the whole file for it",
@@ -119,16 +121,16 @@ impl Keyfile {
         let mut items: Vec<Item> = Vec::with_capacity(text.line_count());
         let mut groups: Vec<Group> = Vec::new();
         for line in text.lines() {
-            let mut body = body(line.content, line.start, groups.is_empty());
+            // Behind a mark the rest is read as it was meant, to tell what the file is about.
+            let mark = if line.start == 0 { text.bom_len() } else { 0 };
+            let content = line.content.get(mark..).unwrap_or_default();
+            let mut body = body(content, line.start + mark, groups.is_empty());
             let first = groups.first().map(|group| group.name.as_slice());
             if let (Body::Assignment { key, value, .. }, Some(group)) = (&body, groups.last()) {
                 let is_encoding = key == b"Encoding" && first == Some(&group.name);
                 if is_encoding && !value.eq_ignore_ascii_case(b"UTF-8") {
                     body = Body::Fatal(Fault::Encoding);
                 }
-            }
-            if line.start == 0 && text.has_bom() {
-                body = Body::Fatal(Fault::Mark);
             }
             match (&body, groups.last_mut()) {
                 (Body::Header(name), _) => {
@@ -140,14 +142,17 @@ impl Keyfile {
             }
             items.push(Item { range: line.range(), line: line.number, body });
         }
-        Keyfile { items, groups }
+        Keyfile { items, groups, has_mark: text.has_bom() }
     }
 
     /// The first line for which GLib gives up the file.
     pub fn fault(&self) -> Option<(usize, Fault)> {
-        self.items.iter().find_map(|item| match item.body {
-            Body::Fatal(fault) => Some((item.line, fault)),
-            _ => None,
+        let mark = self.has_mark.then_some((1, Fault::Mark));
+        mark.or_else(|| {
+            self.items.iter().find_map(|item| match item.body {
+                Body::Fatal(fault) => Some((item.line, fault)),
+                _ => None,
+            })
         })
     }
 
@@ -327,7 +332,9 @@ mod tests {
     #[test]
     fn the_beginning_of_a_file() {
         assert_eq!(said(b"# c\n\nk=v\n[x]\n"), ["#", "-", "NoGroup", "[x]"]);
-        assert_eq!(said(b"\xef\xbb\xbf[x]\nk=v"), ["Mark", "NoGroup"]);
+        let marked = b"\xef\xbb\xbf[x]\nk=v";
+        assert_eq!(said(marked), ["[x]", "k=v"]);
+        assert_eq!(Keyfile::parse(&Text::new(marked)).fault(), Some((1, Fault::Mark)));
         assert_eq!(said(b"\0[x]\nk=v"), ["-", "NoGroup"]);
         assert_eq!(said(b"[x]\nEncoding=utf-8\nEncoding=Latin1\n"), ["[x]", "Encoding=utf-8", "Encoding"]);
         assert_eq!(said(b"[x]\n[y]\nEncoding=Latin1\n"), ["[x]", "[y]", "Encoding=Latin1"]);

@@ -6,14 +6,16 @@ use std::net::IpAddr;
 
 use super::addresses::{Address, Family, group, order, place};
 use super::choose::Choice;
-use super::claim::names_of;
+use super::claim::{names_of, primary_address};
+use super::config::version;
 use super::files::{ETC, Profile, Site};
-use super::{Survey, as_kept, load, restart};
+use super::{Survey, as_kept, if_name, load, restart};
 use crate::alias::{Alias, IfName};
 use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Apply, Check, Direct, Plan, Staged, Step};
 use crate::root::Root;
+use crate::syntax::keyfile::Keyfile;
 use crate::text::{Splice, Text};
 
 /// The plan that configures `want`.
@@ -32,7 +34,7 @@ pub fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     let mut loads = Vec::new();
     for (profile, aliases) in by_profile {
         let Some(profile) = survey.profiles.get(profile) else { continue };
-        let fresh = Addition::to(profile).plan(&aliases, &mut plan)?;
+        let fresh = Addition::to(root, profile)?.plan(&aliases, &mut plan)?;
         if !fresh.is_empty() {
             loads.extend(load(root, profile)?);
             plan.checks.push(check(profile));
@@ -94,12 +96,27 @@ fn profile_for(survey: &Survey, interface: &IfName) -> Result<usize> {
     };
     if let Some(controller) = &profile.connection.controller {
         let reason = format!("{name} is a port of {controller}, which has the addresses");
-        return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {controller}")).at(&profile.path, 0).into());
+        return Err(Refusal::new(Kind::Unacceptable, reason, format!("use -i {controller}"))
+            .at(&profile.path, 0)
+            .into());
+    }
+    let others = survey.uses.iter().filter(|using| using.profile == index && using.problem.is_none());
+    if let Some(other) =
+        others.map(|using| using.interface.as_str()).find(|other| *other != name && if_name(other).is_some())
+    {
+        return Err(shared(profile, other).into());
     }
     match not_editable(profile) {
         Some(refusal) => Err(refusal.into()),
         None => Ok(index),
     }
+}
+
+/// Why the address of one interface is not written into a profile that others use, too.
+pub fn shared(profile: &Profile, other: &str) -> Refusal {
+    let reason = format!("this profile is for {other}, too, which its addresses would come and go with");
+    let hint = "write profiles of their own for the interfaces first, with interface-name=";
+    Refusal::new(Kind::Ambiguous, reason, hint).at(&profile.path, 0)
 }
 
 /// Why no profile takes addresses of `name`: the fault of the one that would, if there is one.
@@ -128,7 +145,10 @@ pub fn not_editable(profile: &Profile) -> Option<Refusal> {
     let name = String::from_utf8_lossy(path.name()).into_owned();
     let managed = |reason: &str, hint: String| Some(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(path, 0));
     if profile.is_netplans() {
-        return managed("netplan generates this profile", "edit the YAML file in /etc/netplan, or use --backend netplan".into());
+        return managed(
+            "netplan generates this profile",
+            "edit the YAML file in /etc/netplan, or use --backend netplan".into(),
+        );
     }
     match profile.site {
         Site::Run => {
@@ -155,11 +175,17 @@ pub fn not_editable(profile: &Profile) -> Option<Refusal> {
 struct Addition<'a> {
     profile: &'a Profile,
     families: [Family; 2],
+    /// How NetworkManager makes IPv6 addresses where nothing is said; a group without a word about it means `eui64`, and
+    /// the host would get another address.
+    generation: &'static str,
 }
 
 impl<'a> Addition<'a> {
-    fn to(profile: &'a Profile) -> Addition<'a> {
-        Addition { profile, families: [Family::of(profile, true), Family::of(profile, false)] }
+    fn to(root: &Root, profile: &'a Profile) -> Result<Addition<'a>> {
+        // The word `default` came with 1.40, and meant this before.
+        let is_old = version(root)?.is_some_and(|version| version < (1, 40));
+        let generation = if is_old { "stable-privacy" } else { "default" };
+        Ok(Addition { profile, families: [Family::of(profile, true), Family::of(profile, false)], generation })
     }
 
     /// Adds to `plan` what makes `aliases` effective, and says which of them were not.
@@ -169,8 +195,7 @@ impl<'a> Addition<'a> {
         let (mut splices, mut blocks) = (Vec::new(), Vec::new());
         for family in &self.families {
             let wanted = |alias: &&&Alias| alias.address.addr().is_ipv4() == family.is_ipv4;
-            let present: BTreeSet<IpAddr> =
-                family.effective().into_iter().map(|address| address.net.addr()).collect();
+            let present: BTreeSet<IpAddr> = family.effective().into_iter().map(|address| address.net.addr()).collect();
             let mut lines = Vec::new();
             let mut seen = present.clone();
             for alias in aliases.iter().filter(wanted).filter(|alias| !present.contains(&alias.address.addr())) {
@@ -200,9 +225,33 @@ impl<'a> Addition<'a> {
             splices.push(block);
         }
         if !splices.is_empty() {
-            plan.changes.push(self.profile.becomes(self.profile.text.apply(splices)?));
+            let after = self.profile.text.apply(splices)?;
+            self.judge(&after)?;
+            plan.changes.push(self.profile.becomes(after));
         }
         Ok(fresh)
+    }
+
+    /// Refuses an address whose subnet has the gateway where that of the primary address has not: the kernel would take it
+    /// as the source from then on.
+    fn judge(&self, after: &[u8]) -> Result<()> {
+        let keyfile = Keyfile::parse(&Text::new(after));
+        for before in &self.families {
+            let now = Family::read(&keyfile, before.is_ipv4, self.profile.connection.is_off_by_default());
+            let net = |family: &Family| {
+                let item = primary_address(family)?;
+                family.addresses.iter().find(|address| address.item == item).map(|address| address.net)
+            };
+            if let (Some(old), Some(new)) = (net(before), net(&now)) {
+                if old != new {
+                    let reason =
+                        format!("the subnet {new} has the default gateway, and its address would replace {old}");
+                    let hint = "additional addresses usually have the prefix /32 or /128; leave the prefix out";
+                    return Err(Refusal::new(Kind::Unacceptable, reason, hint).at(&self.profile.path, 0).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a family whose method takes no address of its own.
@@ -267,7 +316,8 @@ impl<'a> Addition<'a> {
                 // DHCP or router advertisements stay what they are where they are not written down.
                 let method = if self.profile.connection.is_off_by_default() { "manual" } else { "auto" };
                 let head = [format!("[{name}]"), format!("method={method}")];
-                Some(append(&self.profile.text, head.into_iter().chain(lines)))
+                let generation = (!family.is_ipv4).then(|| format!("addr-gen-mode={}", self.generation));
+                Some(append(&self.profile.text, head.into_iter().chain(generation).chain(lines)))
             }
         })
     }
@@ -276,7 +326,8 @@ impl<'a> Addition<'a> {
     fn behind(&self, item: usize, lines: &[String]) -> Option<Splice> {
         let (text, range) = (&self.profile.text, &self.profile.keyfile.items.get(item)?.range);
         let own = text.bytes().get(range.clone()).unwrap_or_default();
-        let eol = if own.ends_with(b"\r\n") { "\r\n" } else { own.ends_with(b"\n").then_some("\n").unwrap_or(text.eol()) };
+        let eol =
+            if own.ends_with(b"\r\n") { "\r\n" } else { own.ends_with(b"\n").then_some("\n").unwrap_or(text.eol()) };
         let mut with = if own.ends_with(b"\n") { String::new() } else { closing(text).to_owned() };
         for line in lines {
             with.push_str(line);

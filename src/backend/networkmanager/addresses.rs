@@ -109,7 +109,9 @@ impl Family {
             &["ignore", "auto", "dhcp", "link-local", "manual", "shared", "disabled"]
         };
         let first = self.effective().first().map(|address| address.line);
-        let has_routes = || keyfile.assignments(name).any(|found| is_route(found.key));
+        // A route will do for 1.52, and not for 1.42.
+        let is_route = |found: &Assignment<'_>| is_route(found.key) && destination(found.value, self.is_ipv4);
+        let has_routes = || keyfile.assignments(name).any(|found| is_route(&found));
         self.fault = match (self.method.as_str(), first) {
             ("", _) => Some((method, format!("[{}] has no method=", group(self.is_ipv4)))),
             (other, _) if !known.contains(&other) => Some((method, format!("method={other:?} is none"))),
@@ -136,9 +138,15 @@ fn header_line(keyfile: &Keyfile, name: &[u8]) -> usize {
 }
 
 fn is_route(key: &[u8]) -> bool {
-    key.strip_prefix(b"route").is_some_and(|rest| {
-        rest.strip_prefix(b"s").unwrap_or(rest).iter().all(u8::is_ascii_digit)
-    })
+    key.strip_prefix(b"route")
+        .is_some_and(|rest| rest.strip_prefix(b"s").unwrap_or(rest).iter().all(u8::is_ascii_digit))
+}
+
+/// Whether a route begins with an address of the family.
+fn destination(value: &[u8], is_ipv4: bool) -> bool {
+    let end = value.iter().position(|byte| b"/;,".contains(byte)).unwrap_or(value.len());
+    let ip = value.get(..end).and_then(|ip| std::str::from_utf8(ip).ok()).and_then(|ip| ip.parse::<IpAddr>().ok());
+    ip.is_some_and(|ip| ip.is_ipv4() == is_ipv4)
 }
 
 /// Whether `key` is one of an address, and its place among them (`_build_list_match_key_w_name_impl()`): no number, or one
@@ -177,7 +185,8 @@ fn read_line(found: &Assignment<'_>, is_ipv4: bool) -> Vec<Address> {
         problem,
         is_repairable,
     };
-    let bad_key = || format!("{key} is not a key of an address: address or addresses, then a number without zeros before it");
+    let bad_key =
+        || format!("{key} is not a key of an address: address or addresses, then a number without zeros before it");
     match value(found.value, is_ipv4) {
         Some((net, gateway)) => vec![address(net, gateway, order.is_none().then(bad_key), false)],
         None => {
@@ -346,7 +355,8 @@ mod tests {
                    address4=fe80::1/64\naddress5=198.51.100.7/32\naddress6=2001:db8::9\n";
         assert_eq!(
             shown(six, false),
-            "::ffff:1.2.3.4/128 2001:db8::5/64 ::1.2.3.4/64 fe80::1/64 2001:db8::9/64".replace("::1.2.3.4", "::102:304")
+            "::ffff:1.2.3.4/128 2001:db8::5/64 ::1.2.3.4/64 fe80::1/64 2001:db8::9/64"
+                .replace("::1.2.3.4", "::102:304")
         );
     }
 
@@ -385,8 +395,14 @@ mod tests {
             ("method=auto\ngateway=x\naddress1=1.0.0.1/32\n", "3: the gateway is not an address"),
             ("method=auto\ngateway=\naddress1=1.0.0.1/32\n", "3: the gateway is not an address"),
             ("method=auto\naddress1=192.0.2.10/24,,\n", "3: the gateway is not an address"),
-            ("method=auto\naddress1=192.0.2.10/24,1.2.3\naddress2=192.0.2.11/24,192.0.2.1\n", "3: the gateway is not an address"),
-            ("method=auto\naddress1=192.0.2.10/24,0.0.0.0\naddress2=192.0.2.11/24,192.0.2.1\n", "192.0.2.10/24 192.0.2.11/24"),
+            (
+                "method=auto\naddress1=192.0.2.10/24,1.2.3\naddress2=192.0.2.11/24,192.0.2.1\n",
+                "3: the gateway is not an address",
+            ),
+            (
+                "method=auto\naddress1=192.0.2.10/24,0.0.0.0\naddress2=192.0.2.11/24,192.0.2.1\n",
+                "192.0.2.10/24 192.0.2.11/24",
+            ),
             ("method=auto\ngateway=192.0.2.1\naddress1=192.0.2.10/24,1.2.3\n", "192.0.2.10/24 via 192.0.2.1"),
             ("method=auto\ngateway=0.0.0.0\naddress1=192.0.2.10/24,192.0.2.1\n", "192.0.2.10/24"),
             ("method=auto\naddress1=192.0.2.10/255.255.255.0\n", "192.0.2.10/24 via 255.255.255.0"),
@@ -396,7 +412,10 @@ mod tests {
         assert_eq!(shown(&format!("{ONE}method=shared\n"), true), "192.0.2.10/24");
         assert_eq!(shown("method=dhcp\naddress1=2001:db8::5/128\n", false), "2001:db8::5/128");
         assert!(shown("method=ignore\naddress1=2001:db8::5/128\n", false).starts_with("3: "));
-        assert_eq!(shown("method=manual\naddress1=2001:db8::5/64,192.0.2.1\n", false), "3: the gateway is not an address");
+        assert_eq!(
+            shown("method=manual\naddress1=2001:db8::5/64,192.0.2.1\n", false),
+            "3: the gateway is not an address"
+        );
     }
 
     #[test]

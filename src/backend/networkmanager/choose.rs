@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::config::{Config, Device};
 use super::files::Profile;
-use super::profile::Fit;
+use super::profile::{Connection, Fit};
 use crate::error::Result;
 use crate::host;
 use crate::root::{NodeKind, Root, RootPath};
@@ -125,10 +125,17 @@ impl Scene {
     /// The profiles that could be brought up on the interface `name`, best first, each with what ranks it.
     fn candidates(&self, profiles: &[Profile], name: &str) -> Vec<(Rank, usize)> {
         let mac = self.link(name).and_then(|link| link.mac.as_deref());
+        // One that is active elsewhere is not taken for a second interface, unless it says so.
+        let elsewhere = |connection: &Connection| {
+            let others = self.links.iter().filter(|link| link.name != name);
+            let mut active = others.filter_map(|link| link.record.as_ref()?.uuid.as_ref());
+            !connection.is_for_many && active.any(|uuid| Some(uuid) == connection.uuid.as_ref())
+        };
         let rank = |(index, profile): (usize, &Profile)| {
             let connection = &profile.connection;
             let fit = connection.fits(name, mac);
             let may = profile.is_loaded() && connection.autoconnect && connection.controller.is_none();
+            let may = may && !elsewhere(connection);
             let time = connection.uuid.as_ref().and_then(|uuid| self.times.get(uuid)).copied().unwrap_or(0);
             let rank = Rank { priority: Reverse(connection.priority), time: Reverse(time), fit };
             (may && fit != Fit::No && !profile.is_external()).then_some((rank, index))

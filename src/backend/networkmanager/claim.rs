@@ -22,12 +22,15 @@ pub fn stance(root: &Root) -> Result<Stance> {
     let interface = survey.route.clone().or_else(|| only_interface(&survey));
     let choice = match (&interface, survey.primary.as_slice()) {
         (Some(name), _) => survey.choose(name),
-        (None, []) => return no("none of its profiles brings an interface up with addresses".to_owned()),
+        (None, []) => Choice::Nothing("none of its profiles brings an interface up with addresses".to_owned()),
         (None, [index]) => Choice::One(*index),
         (None, all) => Choice::Several(all.to_vec()),
     };
     let (index, doubt) = match choice {
-        Choice::Nothing(reason) => return no(with_ifcfg(root, reason)?),
+        Choice::Nothing(reason) => match broken(&survey, interface.as_deref()) {
+            Some(profile) => return claim_of_broken(root, &survey, profile).map(Stance::InCharge),
+            None => return no(with_ifcfg(root, reason)?),
+        },
         Choice::One(index) => (index, None),
         Choice::Several(all) => {
             let Some(first) = all.first() else { return no("no profile counts".to_owned()) };
@@ -86,6 +89,27 @@ fn claim(
         restart: Ok("systemctl restart NetworkManager".to_owned()),
         warnings: doubt.into_iter().chain(warnings(survey, profile)).collect(),
     })
+}
+
+/// The profile that would count if NetworkManager did not find it faulty: better named than passed over.
+fn broken<'a>(survey: &'a Survey, interface: Option<&str>) -> Option<&'a Profile> {
+    let left_alone = interface.is_some() && survey.scene.has_records;
+    let fits = |profile: &&Profile| {
+        let own = profile.connection.interface.as_deref();
+        profile.refused.is_some()
+            && profile.site == Site::Etc
+            && !profile.is_copy()
+            && (interface.is_none() || own.is_none() || own == interface)
+    };
+    survey.profiles.iter().find(fits).filter(|_| !left_alone)
+}
+
+/// The claim of a profile that NetworkManager does not load: weaker than that of any service that works.
+fn claim_of_broken(root: &Root, survey: &Survey, profile: &Profile) -> Result<Claim> {
+    let interface = profile.connection.interface.as_deref().or(survey.route.as_deref());
+    let doubt = profile.refused.as_ref().map(ToString::to_string);
+    let claim = claim(root, survey, profile, interface, false, doubt)?;
+    Ok(Claim { strength: Strength::Configured, ..claim })
 }
 
 /// What the administrator should know before a change to `profile`.
@@ -220,7 +244,7 @@ pub fn primary_address(family: &Family) -> Option<usize> {
     let all = family.effective();
     let first = all.first().filter(|_| family.method == "manual");
     let with_gateway = family.gateway.and_then(|gateway| {
-        let near = all.iter().find(|address| address.net.contains(&gateway));
+        let near = all.iter().find(|address| address.net.contains(&gateway) && address.net.addr() != gateway);
         let naming = || all.iter().find(|address| address.gateway.is_some());
         near.or_else(naming).or(all.first())
     });

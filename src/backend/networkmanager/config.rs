@@ -113,6 +113,25 @@ impl Config {
     }
 }
 
+/// The version of the NetworkManager of `root`, as its folder of plugins is called (`1.42.4`, `1.48.10-2.el9`).
+pub fn version(root: &Root) -> Result<Option<(u32, u32)>> {
+    let multiarch = root.list(&"/usr/lib".into())?.into_iter().filter(|name| name.ends_with(b"-linux-gnu"));
+    let tops =
+        [b"lib".to_vec(), b"lib64".to_vec()].into_iter().chain(multiarch.map(|name| [b"lib/", &name[..]].concat()));
+    for top in tops {
+        let found = root.list(&RootPath::from("/usr").join(top).join("NetworkManager"))?;
+        let number = |name: &Vec<u8>| {
+            let text = String::from_utf8_lossy(name).into_owned();
+            let mut parts = text.split('.');
+            Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+        };
+        if let Some(version) = found.iter().find_map(number) {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether a list of devices has `device` ("Device List Format" of NetworkManager.conf(5)).
 fn is_listed(list: &[String], device: &Device<'_>) -> bool {
     let fits = |item: &str| {

@@ -224,8 +224,22 @@ mod tests {
     #[test]
     fn names() {
         for loaded in [
-            "x.bak", "x.nmconnection.bak", "x.orig", "x.old", "x.save", "x.rpmsave", "x.dpkg-dist", "x.swp", "x.ipalias",
-            "x.nmconnection.1", "plainname", "plain.bak", "Wired connection 1", "x.nmconnection", "x.abcde", "abcdef",
+            "x.bak",
+            "x.nmconnection.bak",
+            "x.orig",
+            "x.old",
+            "x.save",
+            "x.rpmsave",
+            "x.dpkg-dist",
+            "x.swp",
+            "x.ipalias",
+            "x.nmconnection.1",
+            "plainname",
+            "plain.bak",
+            "Wired connection 1",
+            "x.nmconnection",
+            "x.abcde",
+            "abcdef",
         ] {
             assert!(!is_ignored(loaded.as_bytes(), Site::Etc), "{loaded}");
         }

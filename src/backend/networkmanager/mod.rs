@@ -97,7 +97,9 @@ impl Survey {
 
     /// The interfaces that the profile at `index` is for.
     fn uses_of(&self, index: usize) -> Vec<Use> {
-        let Some(profile) = self.profiles.get(index) else { return Vec::new() };
+        // What another file hides is no profile; `claim` warns of it.
+        let shown = self.profiles.get(index).filter(|profile| profile.shadowed.is_none());
+        let Some(profile) = shown else { return Vec::new() };
         let using = |interface: String, problem| Use { profile: index, interface, problem };
         let own = problem(profile);
         if let Some(name) = &profile.connection.interface {
@@ -176,8 +178,7 @@ fn problem(profile: &Profile) -> Option<String> {
         let controller = profile.connection.controller.as_ref()?;
         Some(format!("the interface is a port of {controller}, which has the addresses"))
     };
-    let refused = profile.refused.as_ref().map(ToString::to_string);
-    refused.or_else(|| profile.shadowed.clone()).or_else(port)
+    profile.refused.as_ref().map(ToString::to_string).or_else(port)
 }
 
 /// An interface name as ipalias may write it, if the text is one.
@@ -198,5 +199,9 @@ fn load(root: &Root, profile: &Profile) -> Result<Option<Step>> {
 
 /// The restart of the guides: addresses of others stay, and so does what a profile no longer has (measured).
 fn restart() -> Step {
-    Step { action: Action::Run(Command::new(["systemctl", "restart", "NetworkManager"])), undo: None, repeat_after_undo: true }
+    Step {
+        action: Action::Run(Command::new(["systemctl", "restart", "NetworkManager"])),
+        undo: None,
+        repeat_after_undo: true,
+    }
 }

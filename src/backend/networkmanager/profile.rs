@@ -68,6 +68,8 @@ pub struct Connection {
     pub autoconnect: bool,
     /// Of several that could be brought up the one with the highest is.
     pub priority: i64,
+    /// Whether it may be active on several interfaces at once.
+    pub is_for_many: bool,
     /// What it is a port of, if it has no addresses for that.
     pub controller: Option<String>,
     macs: Option<String>,
@@ -108,6 +110,7 @@ impl Connection {
             interface: own("interface-name"),
             autoconnect: own("autoconnect").and_then(|value| boolean(&value)) != Some(false),
             priority: own("autoconnect-priority").and_then(|value| value.trim().parse().ok()).unwrap_or(0),
+            is_for_many: own("multi-connect").is_some_and(|value| matches!(value.trim(), "2" | "3")),
             controller: controller.filter(|_| port.as_deref() != Some("vrf")),
             macs: keyfile.string(wired, b"mac-address").and_then(|mac| hardware(&mac)),
             excluded: list(wired, &["mac-address-denylist", "mac-address-blacklist"]),
@@ -233,9 +236,8 @@ pub fn boolean(value: &str) -> Option<bool> {
 pub fn hardware(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let is_byte = |part: &&str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (parts.len() >= 6 && parts.iter().all(is_byte)).then(|| {
-        parts.iter().map(|part| format!("{part:0>2}").to_ascii_lowercase()).collect::<Vec<_>>().join(":")
-    })
+    (parts.len() >= 6 && parts.iter().all(is_byte))
+        .then(|| parts.iter().map(|part| format!("{part:0>2}").to_ascii_lowercase()).collect::<Vec<_>>().join(":"))
 }
 
 fn is_uuid(text: &str) -> bool {

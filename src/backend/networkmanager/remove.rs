@@ -1,11 +1,12 @@
-//! Removing: the lines of an address, and a group that says nothing else. Numbers stay as they are.
+//! Removing: the lines of an address. Numbers stay as they are, and so does a group without addresses, which says what
+//! NetworkManager assumes without it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 
+use super::add::{not_editable, shared};
 use super::addresses::{Address, Family, group};
-use super::add::not_editable;
 use super::files::Profile;
 use super::{Survey, if_name, load, restart};
 use crate::alias::Alias;
@@ -24,6 +25,7 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         wanted.entry(&entry.path).or_default().insert((entry.line, entry.address.addr()));
     }
     let mut plan = Plan::nothing();
+    plan.notes.extend(copies(&survey, gone));
     let mut loads = Vec::new();
     let (mut found, mut asked) = (0, 0);
     for (index, profile) in survey.profiles.iter().enumerate() {
@@ -32,12 +34,11 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         let leaving = Leaving::from(profile, places);
         found += leaving.count();
         let uses = survey.uses.iter().filter(|using| using.profile == index);
-        let is_used = uses.clone().any(|using| using.problem.is_none());
         let keeps = |name: &&str| !gone.iter().any(|entry| entry.path == profile.path && entry.interface == **name);
         if let Some(other) = uses.map(|using| using.interface.as_str()).find(keeps) {
             return Err(shared(profile, other).into());
         }
-        if leaving.plan(is_used, &mut plan)? {
+        if leaving.plan(&mut plan)? {
             loads.extend(load(root, profile)?);
         }
     }
@@ -52,6 +53,18 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     plan.auto.after = loads.into_iter().chain(deletions.iter().cloned()).collect();
     plan.restart = Ok(Apply { before: Vec::new(), after: [restart()].into_iter().chain(deletions).collect() });
     Ok(plan)
+}
+
+/// A word where a file that another one hides has an address that goes: writing it would make it the one that counts.
+fn copies(survey: &Survey, gone: &[Entry]) -> Vec<String> {
+    let ips: BTreeSet<IpAddr> = gone.iter().map(|entry| entry.address.addr()).collect();
+    let has = |profile: &&Profile| {
+        let families = [true, false].map(|is_ipv4| Family::of(profile, is_ipv4));
+        let mut all = families.iter().flat_map(|family| &family.addresses);
+        profile.shadowed.is_some() && all.any(|address| ips.contains(&address.net.addr()))
+    };
+    let word = |profile: &Profile| format!("what stands in {} has no effect and stays there", profile.path);
+    survey.profiles.iter().filter(has).map(word).collect()
 }
 
 fn deletion(entry: &Entry) -> Option<Step> {
@@ -82,14 +95,8 @@ impl<'a> Leaving<'a> {
     }
 
     /// Adds the change to `plan`; whether there is one.
-    fn plan(&self, is_used: bool, plan: &mut Plan) -> Result<bool> {
+    fn plan(&self, plan: &mut Plan) -> Result<bool> {
         let profile = self.profile;
-        let path = &profile.path;
-        // A copy becomes the one that counts when it is written.
-        if profile.shadowed.is_some() || profile.is_copy() && !is_used {
-            plan.notes.push(format!("what stands in {path} has no effect and stays there"));
-            return Ok(false);
-        }
         // Without its bad line, a profile could come into effect as a whole.
         if let Some(refusal) = &profile.refused {
             return Err(refusal.clone().into());
@@ -121,10 +128,12 @@ impl<'a> Leaving<'a> {
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for group in &keyfile.groups {
-            let lines = group.header..group.items.end;
-            if !is_ours(keyfile, group, &items) {
+            if !self.profile.connection.is_off_by_default() || !goes_whole(keyfile, group, &items) {
                 continue;
             }
+            let blanks = keyfile.items.get(group.items.clone()).unwrap_or_default().iter().rev();
+            let blanks = blanks.take_while(|item| item.body == Body::Blank).count();
+            let lines = group.header..group.items.end - blanks;
             items.retain(|item| !lines.contains(item));
             ranges.push(text.delete_block(lines).range);
         }
@@ -156,19 +165,18 @@ impl<'a> Leaving<'a> {
     }
 }
 
-/// Whether `group` is one that ipalias appended, and all of its addresses go: a method, addresses, and nothing else. What
-/// NetworkManager assumes without it is the same.
-fn is_ours(keyfile: &Keyfile, group: &Group, items: &BTreeSet<usize>) -> bool {
+/// Whether `group` says nothing without `items`, and cannot stay: `method=manual` and nothing else, as an addition writes it
+/// where a family without a group is switched off.
+fn goes_whole(keyfile: &Keyfile, group: &Group, items: &BTreeSet<usize>) -> bool {
     let is_family = matches!(group.name.as_slice(), b"ipv4" | b"ipv6");
     let alone = keyfile.groups.iter().filter(|other| other.name == group.name).count() == 1;
-    let mut rest = group.items.clone();
-    let method = rest.next().and_then(|first| keyfile.items.get(first)).is_some_and(|item| {
-        matches!(&item.body, Body::Assignment { key, value, .. } if key == b"method" && (value == b"auto" || value == b"manual"))
-    });
-    is_family && alone && method && !rest.is_empty() && rest.into_iter().all(|item| items.contains(&item))
-}
-
-fn shared(profile: &Profile, other: &str) -> Refusal {
-    let reason = format!("this profile is for {other}, too, which would lose the address with it");
-    Refusal::new(Kind::Ambiguous, reason, "write profiles of their own for the interfaces first").at(&profile.path, 0)
+    let rest = |item: &usize| match keyfile.items.get(*item).map(|item| &item.body) {
+        Some(Body::Assignment { key, value, .. }) => {
+            key != b"addr-gen-mode" && (key != b"method" || value != b"manual")
+        }
+        Some(Body::Blank) => false,
+        _ => true,
+    };
+    let some = group.items.clone().any(|item| items.contains(&item));
+    is_family && alone && some && group.items.clone().filter(rest).all(|item| items.contains(&item))
 }
