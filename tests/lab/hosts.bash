@@ -85,7 +85,7 @@ watch_start() {
   "$LAB" monitor "$NAME" >"$W/monitor" 2>&1 </dev/null &
   pingers+=($!)
   for a in "${PRIMARY[@]}"; do
-    for ((i = 0; i < 50; i++)); do ! grep -q 'seq=' "$W/ping.$a" || break; sleep 0.05; done
+    for ((i = 0; i < 50; i++)); do ! grep -qs 'seq=' "$W/ping.$a" || break; sleep 0.05; done
   done
   watch_since=$(date +%s%N)
 }
