@@ -6,3 +6,4 @@ pub mod ini;
 pub mod shell;
 pub mod sysconfig;
 pub mod words;
+pub mod yaml;
