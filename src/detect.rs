@@ -30,7 +30,6 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
 
 /// Managers that ipalias recognises but has no backend for.
 const STRANGERS: &[Stranger] = &[
-    Stranger { name: "netplan", sees: netplan },
     Stranger { name: "NetworkManager", sees: network_manager },
     Stranger { name: "connman", sees: |root| unit(root, "connman") },
     Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
@@ -156,19 +155,6 @@ fn strangers(root: &Root) -> Result<Vec<(&'static str, Strength, String)>> {
         }
     }
     Ok(found)
-}
-
-/// netplan(5): YAML files in three directories, made into other managers' files at boot by a generator.
-fn netplan(root: &Root) -> Result<Sign> {
-    for dir in ["/etc/netplan", "/run/netplan", "/usr/lib/netplan", "/lib/netplan"] {
-        for name in root.list(&dir.into())? {
-            let path = RootPath::from(dir).join(&name);
-            if name.ends_with(b".yaml") && root.is_file(&path)? {
-                return Ok(Some((Strength::Enabled, format!("{path} is there"))));
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// NetworkManager with a keyfile of its own.

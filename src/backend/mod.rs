@@ -14,6 +14,7 @@ pub mod ifcfg;
 pub mod ifupdown;
 pub mod ipadm;
 pub mod netifrc;
+pub mod netplan;
 pub mod netsh;
 pub mod networkd;
 pub mod solaris;
@@ -32,6 +33,7 @@ use crate::root::{Root, RootPath};
 /// other, the earlier row wins.
 pub const ALL: &[&dyn Backend] = &[
     &cpanel::Cpanel,
+    &netplan::Netplan,
     &networkd::Networkd,
     &wicked::Wicked,
     &ifupdown::IFUPDOWN2,
