@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Survey;
+use super::addresses::Address;
+use super::claim::primary_addresses;
 use super::definitions::{Definition, Part, Renderer, failing, places};
 use super::files::{File, created};
 use super::item::Spelling;
@@ -99,12 +101,14 @@ impl<'a> Addition<'a> {
             match present.get(&ip) {
                 Some(there) if there.problem.is_none() => {
                     if there.net != alias.address {
-                        plan.notes.push(format!("{ip} is there with the prefix /{}, and stays so", there.net.prefix_len()));
+                        plan.notes
+                            .push(format!("{ip} is there with the prefix /{}, and stays so", there.net.prefix_len()));
                     }
                     continue;
                 }
                 Some(there) => {
-                    let reason = format!("{ip} stands here without effect: {}", there.problem.as_deref().unwrap_or_default());
+                    let reason =
+                        format!("{ip} stands here without effect: {}", there.problem.as_deref().unwrap_or_default());
                     let hint = format!("correct it, or remove it first: ipalias remove -i {interface} {ip}");
                     let file = self.definition.parts.get(there.part).and_then(|part| self.survey.files.get(part.file));
                     let refusal = Refusal::new(Kind::Malformed, reason, hint);
@@ -165,6 +169,21 @@ impl<'a> Addition<'a> {
             && self.survey.systemd.can_deprecate()
     }
 
+    /// The lifetime that is written. netplan puts addresses with options behind all others, so that one without would come
+    /// before a primary one with a label.
+    fn lifetime(&self, alias: &Alias) -> Option<&'static str> {
+        let found = self.survey.addresses.get(self.index).map(Vec::as_slice).unwrap_or_default();
+        let primary = primary_addresses(self.definition, found).into_iter().filter_map(|index| found.get(index));
+        let mut of_family = primary.filter(|first| first.net.addr().is_ipv4() == alias.address.addr().is_ipv4());
+        if self.deprecates(alias) {
+            Some("0")
+        } else if alias.label.is_none() && of_family.any(|first| first.has_options) {
+            Some("forever")
+        } else {
+            None
+        }
+    }
+
     /// What the file cannot say, the running system does not get either.
     fn as_written(&self, alias: &Alias) -> Alias {
         let preferred = alias.address.addr().is_ipv6() && !self.deprecates(alias) || alias.preferred;
@@ -198,9 +217,22 @@ impl<'a> Addition<'a> {
         editable(file)?;
         let splices = one_document(file)
             .and_then(|()| not_entangled(file, part))
+            .and_then(|()| self.read_to_the_end(part))
             .and_then(|()| self.longer(file, mapping, fresh, super::site::is_own(file)))
             .map_err(|fault| cannot_edit(file, fault))?;
         Ok(file.becomes(Some(file.text.apply(splices)?)))
+    }
+
+    /// Refuses a part with a list that netplan does not read to its end.
+    fn read_to_the_end(&self, part: &Part) -> Result<(), Fault> {
+        let mut found = self.survey.addresses.get(self.index).into_iter().flatten();
+        let here = |address: &&Address| self.definition.parts.get(address.part) == Some(part) && address.ends_list;
+        match found.find(here) {
+            Some(last) => {
+                Err(Fault::new(last.line, format!("netplan reads no further than the repeated {}", last.text)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn longer(&self, file: &File, mapping: &Node, fresh: &[&Alias], own: bool) -> Result<Vec<Splice>, Fault> {
@@ -228,14 +260,15 @@ impl<'a> Addition<'a> {
     }
 
     fn items(&self, spelling: Spelling, fresh: &[&Alias]) -> Vec<String> {
-        fresh.iter().map(|alias| spelling.item(alias, self.deprecates(alias))).collect()
+        fresh.iter().map(|alias| spelling.item(alias, self.lifetime(alias))).collect()
     }
 
     /// The splices that give an own file the definition.
     fn new_definition(&self, file: &File, fresh: &[&Alias]) -> Result<Vec<Splice>, Fault> {
         one_document(file)?;
         let Some(root) = file.root() else { return Ok(vec![file.text.append_block(self.whole_file(fresh))]) };
-        let network = root.values("network").last().ok_or_else(|| Fault::new(root.line, "there is no network: in it"))?;
+        let network =
+            root.values("network").last().ok_or_else(|| Fault::new(root.line, "there is no network: in it"))?;
         let section = network.values(&self.definition.section).last();
         let (mapping, depth) = section.map_or((network, 0), |section| (section, 1));
         if root.aliased || root.anchored || network.aliased || network.anchored {
@@ -316,7 +349,9 @@ pub fn not_entangled(file: &File, part: &Part) -> Result<(), Fault> {
     let mut node = file.root();
     for index in part.at {
         match node {
-            Some(above) if tied(above) => return Err(Fault::new(above.line, "an anchor, an alias or a tag is in the way")),
+            Some(above) if tied(above) => {
+                return Err(Fault::new(above.line, "an anchor, an alias or a tag is in the way"));
+            }
             _ => node = node.and_then(Node::pairs).and_then(|pairs| pairs.get(index)).map(|(_, value)| value),
         }
     }

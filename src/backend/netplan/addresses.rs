@@ -33,6 +33,8 @@ pub struct Address {
     pub deprecated: bool,
     /// Whether it has options of its own.
     pub has_options: bool,
+    /// Whether netplan reads no further in its list.
+    pub ends_list: bool,
     /// The line, from 1.
     pub line: usize,
     /// Why it is not configured, if it is not.
@@ -91,7 +93,9 @@ impl Taken {
         if address.has_options {
             if !self.with_options.insert(text) {
                 // `return TRUE` in the middle of the list.
-                address.problem = Some("the same address stands with options before, and netplan drops this".to_owned());
+                address.ends_list = true;
+                address.problem =
+                    Some("the same address stands with options before, and netplan drops this".to_owned());
                 let reason = format!("netplan reads no further than the repeated {} in this list", address.text);
                 return Some(reason);
             }
@@ -146,14 +150,14 @@ impl Item<'_> {
             Renderer::NetworkManager => None,
         };
         let shown = u8::try_from(number).ok().and_then(|bits| with_prefix(ip, bits));
-        let is_label = |label: &String| {
-            values::is_label(label.as_bytes()) && !(label.is_empty() && systemd <= 247)
-        };
+        let is_label = |label: &String| values::is_label(label.as_bytes()) && !(label.is_empty() && systemd <= 247);
         let problem = if by_daemon.is_none() {
             Some(format!("netplan hands {text:?} on, and its renderer does not take it"))
         } else if label.as_ref().is_some_and(|label| !is_label(label)) {
             let label = label.clone().unwrap_or_default();
-            Some(format!("networkd takes no label {label:?} (at most 15 plain characters), and drops the address with it"))
+            Some(format!(
+                "networkd takes no label {label:?} (at most 15 plain characters), and drops the address with it"
+            ))
         } else {
             None
         };
@@ -167,6 +171,7 @@ impl Item<'_> {
             label: label.filter(|label| ip.is_ipv4() && !label.is_empty()),
             deprecated,
             has_options: self.options.is_some(),
+            ends_list: false,
             line,
             problem,
         }))

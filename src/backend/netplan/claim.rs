@@ -79,7 +79,9 @@ fn strength(
     let on = interface.map(str::to_owned).or_else(|| Some(survey.targets.get(index)?.first()?.interface.clone()));
     let mut evidence = vec![format!("{path} defines {} for {}", definition.id, on.unwrap_or_default())];
     let generated = match renderer {
-        Renderer::Networkd => RootPath::from("/run/systemd/network").join(format!("10-netplan-{}.network", definition.id)),
+        Renderer::Networkd => {
+            RootPath::from("/run/systemd/network").join(format!("10-netplan-{}.network", definition.id))
+        }
         Renderer::NetworkManager => profile(definition),
     };
     let link = survey.links.iter().find(|link| Some(link.name.as_str()) == interface);
@@ -142,16 +144,12 @@ pub fn primary(definitions: &[Definition], targets: &[Vec<Target>], route: Optio
 /// source; without one, and without DHCP, the first IPv4 address that is more than a host. Those with options come later.
 pub fn primary_addresses(definition: &Definition, addresses: &[Address]) -> Vec<usize> {
     let order = |with_options: bool| {
-        (0..addresses.len()).filter(move |index| {
-            addresses.get(*index).is_some_and(|address| address.has_options == with_options)
-        })
+        (0..addresses.len())
+            .filter(move |index| addresses.get(*index).is_some_and(|address| address.has_options == with_options))
     };
     let first = |is_ipv4: bool| {
-        let (gateway, dhcp) = if is_ipv4 {
-            (definition.gateway4, definition.dhcp4)
-        } else {
-            (definition.gateway6, definition.dhcp6)
-        };
+        let (gateway, dhcp) =
+            if is_ipv4 { (definition.gateway4, definition.dhcp4) } else { (definition.gateway6, definition.dhcp6) };
         let may_be = |address: &Address| {
             let wide = address.net.prefix_len() < address.net.max_prefix_len();
             address.net.addr().is_ipv4() == is_ipv4

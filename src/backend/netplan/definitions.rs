@@ -126,7 +126,13 @@ impl Merged {
                 match key.scalar() {
                     Some("renderer") => self.global = renderer(value).or(self.global),
                     Some(name) if is_section(name) => {
-                        self.read_section(file, name, value, |pair| Part { file: index, at: [top, at, pair] }, &mut references);
+                        self.read_section(
+                            file,
+                            name,
+                            value,
+                            |pair| Part { file: index, at: [top, at, pair] },
+                            &mut references,
+                        );
                     }
                     _ => {}
                 }
@@ -173,7 +179,8 @@ impl Merged {
             });
             let Some(definition) = self.definitions.get_mut(position) else { continue };
             if definition.section != section {
-                let reason = format!("{id} is one of {} in another place, and an ID keeps its type", definition.section);
+                let reason =
+                    format!("{id} is one of {} in another place, and an ID keeps its type", definition.section);
                 self.fault(file, Fault::new(key.line, reason));
                 continue;
             }

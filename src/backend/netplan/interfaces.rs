@@ -68,9 +68,10 @@ fn targets(definition: &Definition, links: &[Link]) -> Vec<Target> {
         definition.name.as_ref().is_none_or(|name| glob(name.as_bytes(), link.name.as_bytes()))
             && definition.mac.as_ref().is_none_or(|mac| *mac == link.mac)
             && (definition.drivers.is_empty()
-                || definition.drivers.iter().any(|driver| {
-                    link.driver.as_ref().is_some_and(|known| glob(driver.as_bytes(), known.as_bytes()))
-                }))
+                || definition
+                    .drivers
+                    .iter()
+                    .any(|driver| link.driver.as_ref().is_some_and(|known| glob(driver.as_bytes(), known.as_bytes()))))
     };
     let found: Vec<Target> = links.iter().filter(fits).map(|link| Target::name(&link.name)).collect();
     if !found.is_empty() {
@@ -103,7 +104,9 @@ pub fn resolve(definitions: &[Definition], renderers: &[Renderer], links: &[Link
         let winner = rivals.iter().copied().find(|index| recorded.as_deref() == Some(id(*index)));
         let Some(winner) = winner.or(rivals.first().copied()) else { continue };
         let problem = format!("the definition {} counts for {interface} instead", id(winner));
-        for (index, targets) in all.iter_mut().enumerate().filter(|(index, _)| *index != winner && rivals.contains(index)) {
+        for (index, targets) in
+            all.iter_mut().enumerate().filter(|(index, _)| *index != winner && rivals.contains(index))
+        {
             let _ = index;
             for target in targets.iter_mut().filter(|target| target.is_name && target.interface == interface) {
                 target.problem = Some(problem.clone());

@@ -20,15 +20,13 @@ impl Spelling {
     /// Like the items of `list`, or, if it has none, like the keys around it.
     pub fn of_list(list: &Node, mapping: &Node) -> Spelling {
         let Value::Sequence { flow, items } = &list.value else { return Spelling::BLOCK };
-        let address = |item: &Node| item.pairs().and_then(|pairs| pairs.first()).map_or(item.clone(), |(key, _)| key.clone());
+        let address =
+            |item: &Node| item.pairs().and_then(|pairs| pairs.first()).map_or(item.clone(), |(key, _)| key.clone());
         let all: Vec<Node> = items.iter().map(address).collect();
         // IPv6 is in quotes without that saying anything, but not in JSON.
         let tells = |item: &&Node| *flow || item.scalar().is_some_and(|text| !text.contains(':'));
-        let quotes = if all.is_empty() {
-            Spelling::of_mapping(mapping).quotes
-        } else {
-            common_quotes(all.iter().filter(tells))
-        };
+        let quotes =
+            if all.is_empty() { Spelling::of_mapping(mapping).quotes } else { common_quotes(all.iter().filter(tells)) };
         Spelling { quotes, flow: *flow }
     }
 
@@ -51,8 +49,8 @@ impl Spelling {
         quote.map_or_else(|| name.to_owned(), |quote| format!("{quote}{name}{quote}"))
     }
 
-    /// The item for `alias`.
-    pub fn item(self, alias: &Alias, deprecate: bool) -> String {
+    /// The item for `alias`, with a `lifetime` if one is given.
+    pub fn item(self, alias: &Alias, lifetime: Option<&str>) -> String {
         let text = alias.address.to_string();
         let quote = self.quotes.or_else(|| alias.address.addr().is_ipv6().then_some('"'));
         let address = quote.map_or_else(|| text.clone(), |quote| format!("{quote}{text}{quote}"));
@@ -60,8 +58,9 @@ impl Spelling {
         if let Some(label) = &alias.label {
             options.push(format!("{}: \"{label}\"", self.key("label")));
         }
-        if deprecate {
-            options.push(format!("{}: 0", self.key("lifetime")));
+        if let Some(lifetime) = lifetime {
+            let quoted = self.quotes.filter(|_| lifetime != "0").map(String::from).unwrap_or_default();
+            options.push(format!("{}: {quoted}{lifetime}{quoted}", self.key("lifetime")));
         }
         match (options.is_empty(), self.flow) {
             (true, _) => address,

@@ -85,7 +85,8 @@ impl Survey {
         let (links, route) = (links(root)?, host::default_route_interface(root)?);
         let counting = files.iter().enumerate().filter(|(_, file)| file.shadowed_by.is_none());
         let merged = Merged::of(&files, counting.map(|(index, _)| index));
-        let renderers: Vec<Renderer> = merged.definitions.iter().map(|definition| merged.renderer(definition)).collect();
+        let renderers: Vec<Renderer> =
+            merged.definitions.iter().map(|definition| merged.renderer(definition)).collect();
         faults.extend(merged.faults.iter().cloned());
         let mut all = Vec::new();
         for (definition, renderer) in merged.definitions.iter().zip(&renderers) {
@@ -157,12 +158,14 @@ impl Survey {
             let Some(winner) = &file.shadowed_by else { continue };
             let problem = Some(format!("{winner} is read instead of this file"));
             let alone = Merged::of(&self.files, std::iter::once(index));
-            let renderers: Vec<Renderer> = alone.definitions.iter().map(|definition| alone.renderer(definition)).collect();
+            let renderers: Vec<Renderer> =
+                alone.definitions.iter().map(|definition| alone.renderer(definition)).collect();
             let targets = resolve(&alone.definitions, &renderers, &self.links);
             for ((definition, renderer), targets) in alone.definitions.iter().zip(renderers).zip(targets) {
                 let (found, _) = addresses(&self.files, definition, renderer, self.systemd.version());
                 for target in &targets {
-                    let shown = found.iter().filter_map(|address| self.entry(definition, target, address, Role::Additional));
+                    let shown =
+                        found.iter().filter_map(|address| self.entry(definition, target, address, Role::Additional));
                     all.extend(shown.map(|(file, entry)| (file, Entry { problem: problem.clone(), ..entry })));
                 }
             }

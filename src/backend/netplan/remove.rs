@@ -41,7 +41,12 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
             let Some((part, file)) = part_of(&survey, &definition.parts, address) else { continue };
             let place = (&file.path, address.line, address.net.addr());
             let Some(named) = wanted.get(&place) else { continue };
-            let keeps = survey.targets.get(index).into_iter().flatten().find(|target| !named.contains(target.interface.as_str()));
+            let keeps = survey
+                .targets
+                .get(index)
+                .into_iter()
+                .flatten()
+                .find(|target| !named.contains(target.interface.as_str()));
             if let Some(other) = keeps {
                 return Err(shared(file, address, &other.interface).into());
             }
@@ -70,6 +75,7 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     if plan.changes.is_empty() {
         return Ok(plan);
     }
+    wakes_nothing(&survey, &Survey::of(&plan.overlay(root))?)?;
     let program = &survey.program;
     let files = survey.files.iter().map(|file| file.path.clone());
     plan.checks.push(program.check(files.collect()));
@@ -82,6 +88,21 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         plan.notes.push("NetworkManager itself forgets the address when the connection is next brought up".to_owned());
     }
     Ok(plan)
+}
+
+/// Refuses a removal that brings something else into effect: what goes may be what netplan stopped reading a list at.
+fn wakes_nothing(before: &Survey, after: &Survey) -> Result<()> {
+    let effective =
+        |survey: &Survey| -> Vec<Entry> { survey.entries().into_iter().filter(Entry::is_effective).collect() };
+    let old: BTreeSet<_> = effective(before).into_iter().map(|entry| (entry.interface, entry.address)).collect();
+    match effective(after).into_iter().find(|entry| !old.contains(&(entry.interface.clone(), entry.address))) {
+        None => Ok(()),
+        Some(woken) => {
+            let reason = format!("with that, {} would come into effect, which has none so far", woken.address);
+            let hint = format!("remove both at once, or write {} where it has its effect", woken.address.addr());
+            Err(Refusal::new(Kind::Malformed, reason, hint).at(&woken.path, woken.line).into())
+        }
+    }
 }
 
 fn part_of<'a>(survey: &'a Survey, parts: &[Part], address: &Address) -> Option<(Part, &'a File)> {
@@ -149,7 +170,8 @@ fn cut_definitions(file: &File, emptied: &BTreeSet<[usize; 3]>) -> Result<Option
         for (at, (key, section)) in network.pairs().unwrap_or_default().iter().enumerate() {
             let name = key.scalar().unwrap_or_default();
             let count = section.pairs().unwrap_or_default().len();
-            let gone: Vec<usize> = emptied.iter().filter(|place| (place[0], place[1]) == (top, at)).map(|place| place[2]).collect();
+            let gone: Vec<usize> =
+                emptied.iter().filter(|place| (place[0], place[1]) == (top, at)).map(|place| place[2]).collect();
             if gone.is_empty() {
                 left |= name != "version" && (!is_section(name) || count > 0);
             } else if gone.len() < count {

@@ -5,7 +5,9 @@
 
 use crate::syntax::yaml::{Fault, Node, Value};
 
-use Shape::{Anything, Boolean, Gateway4, Gateway6, Keys, Mac, Mapping, Name, Names, Number, Renderer, Rules, Sequence, Text};
+use Shape::{
+    Anything, Boolean, Gateway4, Gateway6, Keys, Mac, Mapping, Name, Names, Number, Renderer, Rules, Sequence, Text,
+};
 
 /// What stands behind a key.
 #[derive(Debug, Clone, Copy)]

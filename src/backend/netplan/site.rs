@@ -51,14 +51,19 @@ pub fn definition_of(survey: &Survey, interface: &IfName) -> Result<usize> {
     let Some((definition, _)) = survey.definition(index) else { return Err(undefined(survey, interface).into()) };
     let all = survey.targets.get(index).map(Vec::as_slice).unwrap_or_default();
     if let Some(other) = all.iter().find(|target| target.is_name && target.interface != interface.as_str()) {
-        let reason = format!("the definition {} is for {}, too, which would get the address as well", definition.id, other.interface);
+        let reason = format!(
+            "the definition {} is for {}, too, which would get the address as well",
+            definition.id, other.interface
+        );
         let hint = format!("write a definition of its own for {interface} first");
         return Err(at_definition(survey, definition, Kind::Ambiguous, reason, hint).into());
     }
     let owner = survey.merged.definitions.iter().find(|other| other.members.contains(&definition.id));
     if let Some(owner) = owner {
         let reason = format!("{interface} is a port of {}, which has the addresses", owner.id);
-        return Err(at_definition(survey, definition, Kind::Unacceptable, reason, format!("use -i {}", owner.id)).into());
+        return Err(
+            at_definition(survey, definition, Kind::Unacceptable, reason, format!("use -i {}", owner.id)).into()
+        );
     }
     let of_manager = |part: &&Part| survey.files.get(part.file).is_some_and(File::is_network_managers);
     if let Some(file) = definition.parts.iter().find(of_manager).and_then(|part| survey.files.get(part.file)) {
@@ -137,7 +142,8 @@ pub fn site(root: &Root, survey: &Survey, index: usize, in_place: bool) -> Resul
 
 /// The part that is edited in place: the last one with addresses, so that none comes before the primary one.
 fn part_in_place(survey: &Survey, definition: &Definition) -> Result<Part> {
-    let has_list = |part: &&Part| part.mapping(&survey.files).is_some_and(|mapping| mapping.values("addresses").next().is_some());
+    let has_list =
+        |part: &&Part| part.mapping(&survey.files).is_some_and(|mapping| mapping.values("addresses").next().is_some());
     let part = definition.parts.iter().rfind(has_list).or(definition.parts.first());
     let Some((part, file)) = part.and_then(|part| Some((*part, survey.files.get(part.file)?))) else {
         return Err(Refusal::new(Kind::NotFound, "no file defines the interface", "leave --in-place out").into());
@@ -152,13 +158,22 @@ pub fn editable(file: &File) -> Result<()> {
         Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&file.path, 0).into())
     };
     if file.path.is_under(&"/run".into()) || file.target.is_under(&"/run".into()) {
-        return refuse("this file is made anew at boot", "change what makes it; it hides files of the same name in /etc/netplan");
+        return refuse(
+            "this file is made anew at boot",
+            "change what makes it; it hides files of the same name in /etc/netplan",
+        );
     }
     if !file.is_etc() || !file.target.is_under(&"/etc".into()) {
-        return refuse("this file belongs to a package", "copy it to /etc/netplan under the same name, and edit it there");
+        return refuse(
+            "this file belongs to a package",
+            "copy it to /etc/netplan under the same name, and edit it there",
+        );
     }
     if file.is_network_managers() {
-        return refuse("NetworkManager writes this file from a profile", "change the profile with nmcli connection modify");
+        return refuse(
+            "NetworkManager writes this file from a profile",
+            "change the profile with nmcli connection modify",
+        );
     }
     Ok(())
 }

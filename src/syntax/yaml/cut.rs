@@ -41,7 +41,9 @@ pub fn cut_pair(text: &Text, mapping: &Node, index: usize) -> Result<Vec<Splice>
 
 /// Leaves `[]` of the list at `pair`: for a mapping that must not become empty.
 pub fn empty_list(text: &Text, (key, value): &(Node, Node)) -> Result<Vec<Splice>, Fault> {
-    let Value::Sequence { flow, items } = &value.value else { return Err(Fault::new(value.line, "this is not a list")) };
+    let Value::Sequence { flow, items } = &value.value else {
+        return Err(Fault::new(value.line, "this is not a list"));
+    };
     editable(value)?;
     if *flow {
         let inside = value.span.start + 1..value.span.end.saturating_sub(1);

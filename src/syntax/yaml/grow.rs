@@ -26,7 +26,8 @@ pub fn append_items(text: &Text, list: &Node, new: &[String]) -> Result<Vec<Spli
     let dash = dash_of(text, last)?;
     let indent = indent_of(text, dash, last.line)?;
     let gap = text.bytes().get(dash + 1..last.span.start).unwrap_or_default();
-    let gap = if gap.iter().all(|byte| *byte == b' ') { String::from_utf8_lossy(gap).into_owned() } else { " ".to_owned() };
+    let gap =
+        if gap.iter().all(|byte| *byte == b' ') { String::from_utf8_lossy(gap).into_owned() } else { " ".to_owned() };
     let lines = new.iter().map(|item| format!("{indent}-{gap}{item}"));
     Ok(vec![insert_lines_behind(text, last.span.end, last.line, lines)?])
 }
@@ -54,7 +55,8 @@ pub fn append_pair(text: &Text, mapping: &Node, pair: &Pair) -> Result<Vec<Splic
     Ok(vec![insert_lines_behind(text, last.span.end, last.line, lines)?])
 }
 
-pub(super) const ENTANGLED: &str = "an anchor, an alias or a tag is in the way: an edit here could change something else";
+pub(super) const ENTANGLED: &str =
+    "an anchor, an alias or a tag is in the way: an edit here could change something else";
 pub(super) const BLOCK_SCALAR: &str = "a block scalar (| or >) is in the way";
 
 /// Refuses a list in which a new or missing item could mean something else.
@@ -141,7 +143,8 @@ fn append_in_brackets(
         return Err(Fault::new(container.line, "the comma behind the last item stands in the line of the bracket"));
     };
     let start = line_start(text, last.start);
-    let blanks = |from: usize| text.bytes().get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b' ').count();
+    let blanks =
+        |from: usize| text.bytes().get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b' ').count();
     let mut indent = " ".repeat(blanks(start));
     if start <= container.span.start {
         indent.push_str("  ");

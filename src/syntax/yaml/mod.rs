@@ -1,10 +1,8 @@
 //! YAML as netplan reads it: a tree of nodes with the exact bytes that each stands in, and edits of one list.
 //!
-//! Follows libyaml, which reads YAML 1.1, takes the first document of a file, and keeps a key that stands twice. The events
-//! are saphyr-parser's, which reads YAML 1.2: what the two read differently is refused here (`certain`), so that no file is
-//! edited that netplan understands otherwise. Aliases are resolved; a merge key is a key like any other.
+//! Follows libyaml, which reads YAML 1.1, takes the first document of a file, and keeps a key that stands twice. Aliases are
+//! resolved; a merge key is a key like any other.
 
-mod certain;
 mod cut;
 mod grow;
 mod tree;
@@ -36,7 +34,7 @@ pub struct Document {
 pub struct Node {
     /// What it is.
     pub value: Value,
-    /// Where it stands, without anchor and tag: a block collection from its first key (or about its first dash) to the end
+    /// Where it stands, with anchor and tag: a block collection from its first key (or about its first dash) to the end
     /// of the last thing in it, a flow collection with its brackets, an alias as it is written.
     pub span: Range<usize>,
     /// The line of its first byte, from 1.
@@ -101,9 +99,7 @@ impl Fault {
 
 /// Reads the first document of `text`.
 pub fn parse(text: &Text) -> Result<Document, Fault> {
-    let document = tree::build(text)?;
-    certain::check_tabs(text, &document)?;
-    Ok(document)
+    tree::build(text)
 }
 
 impl Node {

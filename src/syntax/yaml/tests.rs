@@ -39,6 +39,9 @@ fn trees() {
         ("%YAML 1.1\n---\na: é\nb: c\n", "{a:é,b:c}"),
         ("{\"a\": {\"b\": [\"c\"]}}", "{a:{b:[c]}}"),
         ("a:\nb: ~\n", "{a:,b:~}"),
+        ("a:\tb\n", "{a:b}"),
+        ("a:\n  b: [\n    c\n  ]\n", "{a:{b:[c]}}"),
+        ("a: [b:c]\n", "{a:[b:c]}"),
     ] {
         let document = parse(&Text::new(bytes)).unwrap();
         assert_eq!(document.root.as_ref().map(show).unwrap_or_default(), tree, "{bytes:?}");
@@ -54,7 +57,7 @@ fn spans_are_exact() {
     let all = "é: [b, 'c']  # x\r\nf:\r\n- g: {h: i}   # y\r\n-  j";
     assert_eq!(
         found,
-        [all, "é", "[b, 'c']", "b", "'c'", "f", "g: {h: i}   # y\r\n-  j", "g: {h: i}", "g", "{h: i}", "h", "i", "j"]
+        [all, "é", "[b, 'c']", "b", "'c'", "f", "- g: {h: i}   # y\r\n-  j", "g: {h: i}", "g", "{h: i}", "h", "i", "j"]
     );
 }
 
@@ -62,12 +65,16 @@ fn spans_are_exact() {
 fn what_is_not_read() {
     for (bytes, line) in [
         ("a:\n\t- b\n", 2),
-        ("a:\tb\n", 1),
+        ("a: [::7/128]\n", 1),
+        ("a: [!x, b]\n", 1),
+        ("a: !%c3%a9 b\n", 1),
+        ("a: *x\n", 1),
         ("a: b\u{2028}c\n", 1),
         ("a: b\rc: d\n", 1),
         ("a: \u{7}\n", 1),
         ("a: &x b\nc: &x d\n", 2),
-        ("%TAG ! x\n---\na\n", 1),
+        ("%YAML 1.3\n---\na\n", 1),
+        ("\u{feff}\u{feff}a\n", 1),
         ("a: [b\n", 1),
         ("a: &x [*x]\n", 1),
         ("\na: \"b\n", 2),
@@ -95,6 +102,7 @@ fn an_item_more_and_gone_again() {
         ("a: [b]  # x\n", "a: [b, N]  # x\n"),
         ("a: [ b, ]\n", "a: [ b, N, ]\n"),
         ("a: [\n  b,  # x\n]\n", "a: [\n  b,  # x\n  N,\n]\n"),
+        ("a: [\n  b\n]\n", "a: [\n  b,\n  N\n]\n"),
         ("a: [\n  b   # x\n  ]\n", "a: [\n  b,   # x\n  N\n  ]\n"),
         ("a: [b,\n    c]\n", "a: [b,\n    c, N]\n"),
         ("a: [b,  # x\n    ]\n", "a: [b,  # x\n  N,\n    ]\n"),
@@ -166,7 +174,9 @@ fn lists_that_become_empty() {
 
 #[test]
 fn what_is_not_edited() {
-    for before in ["a: &x [b]\nc: *x\n", "c: &x [b]\na: *x\n", "a: [&x b]\n", "a: !!seq [b]\n", "a:\n- |\n  b\n", "a:\n-\n  b\n"] {
+    for before in
+        ["a: &x [b]\nc: *x\n", "c: &x [b]\na: *x\n", "a: [&x b]\n", "a: !!seq [b]\n", "a:\n- |\n  b\n", "a:\n-\n  b\n"]
+    {
         let text = Text::new(before);
         assert!(append_items(&text, &list(&text), &["N".to_owned()]).is_err(), "{before:?}");
     }

@@ -1,37 +1,73 @@
-//! Events into a tree.
+//! Events into a tree. The parser is a port of libyaml, so that what it takes is what netplan takes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use libyaml_safer::{Event, EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle};
 
-use super::{Document, Fault, MOST_ALIASED, MOST_DEPTH, Node, Style, Value, certain};
+use super::{Document, Fault, MOST_ALIASED, MOST_DEPTH, Node, Style, Value};
 use crate::text::Text;
 
 /// The first document of `text`.
 pub(super) fn build(text: &Text) -> Result<Document, Fault> {
-    let source = certain::source(text)?;
-    let mut builder = Builder::new(text, source);
-    let mut parser = Parser::new_from_str(source);
+    // At an open end the port of libyaml would look for more than there is.
+    let source = [source(text)?, if text.ends_open() { "\n" } else { "" }].concat();
+    let mut source = source.as_bytes();
+    let mut builder = Builder::new(text);
+    let mut parser = Parser::new();
+    parser.set_input_string(&mut source);
     let mut ended = false;
-    while let Some(event) = parser.next_event() {
-        let (event, span) = match event {
-            Ok(found) => found,
+    loop {
+        let event = match parser.parse() {
+            Ok(event) => event,
             // Behind the first document there may be anything.
             Err(_) if ended => return Ok(builder.document(true)),
             Err(error) => {
-                let at = builder.byte(error.marker().index());
-                return Err(Fault::new(text.line_of(at), format!("this is not YAML: {}", error.info())));
+                let line = error.problem_mark().map_or(0, |mark| text.line_of(builder.byte(mark)));
+                return Err(Fault::new(line, format!("this is not YAML: {}", error.problem())));
             }
         };
-        match event {
-            Event::DocumentEnd => ended = true,
-            Event::StreamEnd => return Ok(builder.document(false)),
+        match event.data {
+            EventData::DocumentEnd { .. } => ended = true,
+            EventData::StreamEnd => return Ok(builder.document(false)),
             _ if ended => return Ok(builder.document(true)),
-            event => builder.take(event, span)?,
+            _ => builder.take(event)?,
         }
     }
-    Ok(builder.document(false))
+}
+
+/// The text behind the byte order mark, if lines in it are what they look like, and if the parser surely lives through it.
+fn source(text: &Text) -> Result<&str, Fault> {
+    let bytes = text.bytes().get(text.bom_len()..).unwrap_or_default();
+    let line_at = |at: usize| text.line_of(text.bom_len() + at);
+    let source = match std::str::from_utf8(bytes) {
+        Ok(source) => source,
+        Err(error) => return Err(Fault::new(line_at(error.valid_up_to()), "this is not UTF-8")),
+    };
+    let mut characters = source.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map(|(_, next)| *next);
+        let reason = match character {
+            '\r' if next != Some('\n') => "a carriage return stands alone",
+            '\u{85}' | '\u{2028}' | '\u{2029}' => "a line break that only YAML knows",
+            '!' => {
+                // A comma at the end of a tag, or an escape in it, is what the port of libyaml does not live through.
+                let rest = source.get(at..).unwrap_or_default();
+                let tag = rest.split(char::is_whitespace).next().unwrap_or_default();
+                if tag.contains([',', '%']) {
+                    "an exclamation mark in front of a comma or percent sign"
+                } else {
+                    continue;
+                }
+            }
+            '\t' | '\n' | '\r' => continue,
+            '\u{feff}' => "a byte order mark",
+            control if control.is_control() => "a control character",
+            _ => continue,
+        };
+        return Err(Fault::new(line_at(at), reason));
+    }
+    Ok(source)
 }
 
 /// A collection that is not complete.
@@ -39,7 +75,7 @@ struct Open {
     node: Node,
     /// The key that waits for its value.
     key: Option<Node>,
-    anchor: usize,
+    anchor: Option<String>,
     is_mapping: bool,
     flow: bool,
     items: Vec<Node>,
@@ -48,112 +84,117 @@ struct Open {
 
 struct Builder<'a> {
     text: &'a Text,
-    /// The byte of each character, where these differ.
-    bytes: Option<Vec<usize>>,
-    length: usize,
+    /// Whether the last line has no end, but something in it.
+    ends_in_word: bool,
     open: Vec<Open>,
-    anchors: BTreeMap<usize, Node>,
+    /// By name; nothing for one whose node is not complete.
+    anchors: BTreeMap<String, Option<Node>>,
     aliased: usize,
     root: Option<Node>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a Text, source: &str) -> Builder<'a> {
-        let bytes = (!source.is_ascii()).then(|| source.char_indices().map(|(at, _)| at).collect());
+    fn new(text: &'a Text) -> Builder<'a> {
         let (open, anchors) = Default::default();
-        Builder { text, bytes, length: source.len(), open, anchors, aliased: 0, root: None }
+        let last = text.lines().next_back().filter(|_| text.ends_open());
+        let ends_in_word = last.is_some_and(|line| !line.is_blank());
+        Builder { text, ends_in_word, open, anchors, aliased: 0, root: None }
     }
 
     fn document(self, has_more: bool) -> Document {
         Document { root: self.root, has_more }
     }
 
-    /// The byte of the text at which the parser's character `index` stands; the parser does not see the byte order mark.
-    fn byte(&self, index: usize) -> usize {
-        let at = match &self.bytes {
-            Some(bytes) => bytes.get(index).copied().unwrap_or(self.length),
-            None => index.min(self.length),
-        };
-        at + self.text.bom_len()
+    /// The byte of the text at which `mark` stands; the parser does not see the byte order mark.
+    fn byte(&self, mark: Mark) -> usize {
+        let length = self.text.bytes().len();
+        usize::try_from(mark.index).map_or(length, |index| (index + self.text.bom_len()).min(length))
     }
 
-    fn range(&self, span: Span) -> Range<usize> {
-        let start = self.byte(span.start.index());
-        start..self.byte(span.end.index()).max(start)
-    }
-
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
-        let at = self.range(span);
+    fn take(&mut self, event: Event) -> Result<(), Fault> {
+        let start = self.byte(event.start_mark);
+        let at = start..self.byte(event.end_mark).max(start);
         let line = self.text.line_of(at.start);
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
+        match event.data {
+            EventData::Scalar { anchor, tag, value, style, .. } => {
                 let style = match style {
-                    ScalarStyle::Plain => Style::Plain,
                     ScalarStyle::SingleQuoted => Style::Single,
                     ScalarStyle::DoubleQuoted => Style::Double,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    _ => Style::Plain,
                 };
-                let value = Value::Scalar(text.into_owned(), style);
-                let (anchored, tagged) = (anchor > 0, tag.is_some());
-                self.put(Node { value, span: at, line, anchored, aliased: false, tagged }, anchor)
+                self.name(&anchor, line)?;
+                let at_open_end = at.end == self.text.bytes().len() && self.ends_in_word && style == Style::Block;
+                let value = value.strip_suffix('\n').filter(|_| at_open_end).map(str::to_owned).unwrap_or(value);
+                let value = Value::Scalar(value, style);
+                let (anchored, tagged) = (anchor.is_some(), tag.is_some());
+                self.put(Node { value, span: at, line, anchored, aliased: false, tagged }, anchor);
+                Ok(())
             }
-            Event::SequenceStart(anchor, tag) => self.begin(false, anchor, tag.is_some(), at, line),
-            Event::MappingStart(anchor, tag) => self.begin(true, anchor, tag.is_some(), at, line),
-            Event::SequenceEnd | Event::MappingEnd => self.end(at),
-            Event::Alias(anchor) => {
-                let found = self.anchors.get(&anchor).cloned();
-                let Some(node) = found else { return Err(Fault::new(line, "an alias stands within its own anchor")) };
+            EventData::SequenceStart { anchor, tag, style, .. } => {
+                let flow = style == SequenceStyle::Flow;
+                self.begin(Open::new(at.start, line, anchor, tag.is_some(), false, flow))
+            }
+            EventData::MappingStart { anchor, tag, style, .. } => {
+                let flow = style == MappingStyle::Flow;
+                self.begin(Open::new(at.start, line, anchor, tag.is_some(), true, flow))
+            }
+            EventData::SequenceEnd | EventData::MappingEnd => {
+                self.end(at);
+                Ok(())
+            }
+            EventData::Alias { anchor } => {
+                let Some(Some(node)) = self.anchors.get(&anchor).cloned() else {
+                    return Err(Fault::new(line, format!("no anchor {anchor} is complete before this")));
+                };
                 self.aliased += weight(&node);
                 if self.aliased > MOST_ALIASED {
                     return Err(Fault::new(line, "aliases make this file too large"));
                 }
-                self.put(Node { span: at, line, anchored: false, aliased: true, ..node }, 0)
-            }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                self.put(Node { span: at, line, anchored: false, aliased: true, ..node }, None);
                 Ok(())
             }
+            _ => Ok(()),
         }
     }
 
-    fn begin(
-        &mut self,
-        is_mapping: bool,
-        anchor: usize,
-        tagged: bool,
-        at: Range<usize>,
-        line: usize,
-    ) -> Result<(), Fault> {
-        if self.open.len() >= MOST_DEPTH {
-            return Err(Fault::new(line, "this is nested too deeply"));
+    /// Takes in the name of an anchor: libyaml fails if it is there twice.
+    fn name(&mut self, anchor: &Option<String>, line: usize) -> Result<(), Fault> {
+        match anchor.as_ref().and_then(|name| self.anchors.insert(name.clone(), None)) {
+            Some(_) => Err(Fault::new(line, "an anchor is named twice")),
+            None => Ok(()),
         }
-        let bracket = if is_mapping { b'{' } else { b'[' };
-        let flow = !at.is_empty() && self.text.bytes().get(at.start) == Some(&bracket);
-        let value = Value::Scalar(String::new(), Style::Plain);
-        let node = Node { value, span: at.start..at.start, line, anchored: anchor > 0, aliased: false, tagged };
-        self.open.push(Open { node, key: None, anchor, is_mapping, flow, items: Vec::new(), pairs: Vec::new() });
+    }
+
+    fn begin(&mut self, open: Open) -> Result<(), Fault> {
+        if self.open.len() >= MOST_DEPTH {
+            return Err(Fault::new(open.node.line, "this is nested too deeply"));
+        }
+        self.name(&open.anchor, open.node.line)?;
+        self.open.push(open);
         Ok(())
     }
 
-    /// A collection is complete. The parser's mark is that of the bracket and what follows it, or, for a block collection,
-    /// that of the next token: this ends with the last thing in it.
-    fn end(&mut self, at: Range<usize>) -> Result<(), Fault> {
-        let Some(Open { mut node, anchor, is_mapping, flow, items, pairs, .. }) = self.open.pop() else {
-            return Ok(());
-        };
-        let last = |nodes: &mut dyn Iterator<Item = &Node>| nodes.map(|node| node.span.end).max();
+    /// A collection is complete. The parser's mark of a block collection is that of the next token, so it ends with the
+    /// last thing in it.
+    fn end(&mut self, at: Range<usize>) {
+        let Some(Open { mut node, anchor, is_mapping, flow, items, pairs, .. }) = self.open.pop() else { return };
+        // `[a: b]` has a mapping without braces in it.
+        let bracket = if is_mapping { b'}' } else { b']' };
+        let flow = flow && self.text.bytes().get(at.end.saturating_sub(1)) == Some(&bracket);
         let last = if is_mapping {
-            last(&mut pairs.iter().flat_map(|(key, value)| [key, value]))
+            pairs.iter().flat_map(|(key, value)| [key.span.end, value.span.end]).max()
         } else {
-            last(&mut items.iter())
+            items.iter().map(|item| item.span.end).max()
         };
-        node.span.end = if flow { at.start + 1 } else { last.unwrap_or(node.span.start) };
+        node.span.end = if flow { at.end } else { last.unwrap_or(node.span.start) };
         node.value = if is_mapping { Value::Mapping { flow, pairs } } else { Value::Sequence { flow, items } };
-        self.put(node, anchor)
+        self.put(node, anchor);
     }
 
-    fn put(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
-        if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+    fn put(&mut self, node: Node, anchor: Option<String>) {
+        if let Some(name) = anchor {
+            self.anchors.insert(name, Some(node.clone()));
         }
         match self.open.last_mut() {
             None => self.root = Some(node),
@@ -163,7 +204,14 @@ impl<'a> Builder<'a> {
                 Some(key) => open.pairs.push((key, node)),
             },
         }
-        Ok(())
+    }
+}
+
+impl Open {
+    fn new(start: usize, line: usize, anchor: Option<String>, tagged: bool, is_mapping: bool, flow: bool) -> Open {
+        let value = Value::Scalar(String::new(), Style::Plain);
+        let node = Node { value, span: start..start, line, anchored: anchor.is_some(), aliased: false, tagged };
+        Open { node, key: None, anchor, is_mapping, flow, items: Vec::new(), pairs: Vec::new() }
     }
 }
 
