@@ -1,5 +1,6 @@
 //! The real consumers read every `after/` tree and bring its addresses up: what the kernel has then must be what
-//! `ipalias list` says is configured, for ifupdown, ifupdown2, ifupdown-ng, BusyBox and systemd-networkd of Debian.
+//! `ipalias list` says is configured, for ifupdown, ifupdown2, ifupdown-ng, BusyBox and systemd-networkd of Debian; and
+//! netplan generates from every tree what it should (`consumers/netplan.rs`).
 //!
 //! Each tree is laid into a private copy of an image of `tests/lab` (own network namespace, links with the names that the
 //! case uses), and the consumer runs there for real. Needs root and Debian's packages, so it runs only where
@@ -7,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+#[path = "consumers/netplan.rs"]
+mod netplan;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +73,7 @@ fn main() {
             }
         }
     }
+    trials.extend(netplan::trials(wanted && !arguments.list));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Survey;
 use super::addresses::Address;
 use super::claim::primary_addresses;
-use super::definitions::{Definition, Part, Renderer, failing, places};
+use super::definitions::{Definition, Part, Renderer, places};
 use super::files::{File, created};
 use super::item::Spelling;
 use super::site::{Site, definition_of, editable, site};
@@ -360,11 +360,11 @@ pub fn not_entangled(file: &File, part: &Part) -> Result<(), Fault> {
 
 /// A file that netplan reads and ipalias does not edit.
 pub fn cannot_edit(file: &File, fault: Fault) -> anyhow::Error {
-    let refusal = failing(file, Fault::new(fault.line, ""));
     let hint = if super::site::is_own(file) {
         "write it in lines, as netplan(5) shows it, or remove the file"
     } else {
-        "leave --in-place out, or edit it by hand"
+        "edit it by hand; an addition may go into a file of its own: leave --in-place out"
     };
-    Refusal { reason: format!("this is not edited: {}", fault.reason), hint: hint.to_owned(), ..refusal }.into()
+    let reason = format!("this is not edited: {}", fault.reason);
+    Refusal::new(Kind::Malformed, reason, hint).at(&file.path, fault.line).into()
 }

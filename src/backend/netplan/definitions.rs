@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::files::File;
 use super::schema::{self, boolean, is_section};
 use crate::error::{Kind, Refusal};
+use crate::root::RootPath;
 use crate::syntax::yaml::{Fault, Node};
 
 /// Who configures the interface from what netplan generates.
@@ -109,7 +110,7 @@ impl Merged {
     }
 
     fn fault(&mut self, file: &File, fault: Fault) {
-        self.faults.push(failing(file, fault));
+        self.faults.push(failing(&file.path, fault));
     }
 
     fn read(&mut self, file: &File, index: usize) {
@@ -284,11 +285,11 @@ impl Definition {
     }
 }
 
-/// A fault as a refusal.
-pub fn failing(file: &File, fault: Fault) -> Refusal {
+/// What netplan fails on, as a refusal.
+pub fn failing(path: &RootPath, fault: Fault) -> Refusal {
     let hint = "correct it first; this shows what netplan says: netplan generate";
     let reason = format!("netplan fails on this and takes in no file at all: {}", fault.reason);
-    Refusal::new(Kind::Malformed, reason, hint).at(&file.path, fault.line)
+    Refusal::new(Kind::Malformed, reason, hint).at(path, fault.line)
 }
 
 fn renderer(value: &Node) -> Option<Renderer> {

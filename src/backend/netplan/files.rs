@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::definitions::failing;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Change};
 use crate::root::{NodeKind, Root, RootPath};
-use crate::syntax::yaml::{self, Document, Node};
+use crate::syntax::yaml::{self, Document, Fault, Node};
 use crate::text::Text;
 
 /// Where the administrator's files are.
@@ -100,7 +101,7 @@ pub fn files(root: &Root) -> Result<(Vec<File>, Vec<Refusal>)> {
 }
 
 fn read(root: &Root, path: RootPath, shadowed_by: Option<RootPath>) -> Result<(Option<File>, Option<Refusal>)> {
-    let fault = |reason: &str| Refusal::new(Kind::Malformed, reason, "repair or remove it").at(&path, 0);
+    let fault = |reason: &str| failing(&path, Fault::new(0, reason));
     match root.kind(&path)? {
         NodeKind::File => {}
         _ if shadowed_by.is_some() => return Ok((None, None)),
@@ -111,8 +112,9 @@ fn read(root: &Root, path: RootPath, shadowed_by: Option<RootPath>) -> Result<(O
     let text = Text::new(root.read(&path)?.unwrap_or_default());
     let (document, fault) = match yaml::parse(&text) {
         Ok(document) => (Some(document), None),
+        Err(fault) if fault.is_certain => (None, Some(failing(&path, fault))),
         Err(fault) => {
-            let hint = "write it as netplan(5) shows it; ipalias reads only what netplan surely reads alike";
+            let hint = "write it as netplan(5) shows it; netplan may read this, and ipalias does not";
             (None, Some(Refusal::new(Kind::Malformed, fault.reason, hint).at(&path, fault.line)))
         }
     };

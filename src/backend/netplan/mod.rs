@@ -91,7 +91,7 @@ impl Survey {
         let mut all = Vec::new();
         for (definition, renderer) in merged.definitions.iter().zip(&renderers) {
             let (found, odd) = addresses(&files, definition, *renderer, systemd.version());
-            let odd = odd.into_iter().filter_map(|(file, fault)| Some(failing(files.get(file)?, fault)));
+            let odd = odd.into_iter().filter_map(|(file, fault)| Some(failing(&files.get(file)?.path, fault)));
             faults.extend(odd);
             all.push(found);
         }

@@ -88,12 +88,19 @@ pub struct Fault {
     pub line: usize,
     /// The reason, a clause.
     pub reason: String,
+    /// Whether libyaml fails, too: otherwise it is ipalias that does not go on.
+    pub is_certain: bool,
 }
 
 impl Fault {
     /// A fault at `line`.
     pub fn new(line: usize, reason: impl Into<String>) -> Fault {
-        Fault { line, reason: reason.into() }
+        Fault { line, reason: reason.into(), is_certain: false }
+    }
+
+    /// A fault at `line` that libyaml fails on, too.
+    pub fn certain(line: usize, reason: impl Into<String>) -> Fault {
+        Fault { is_certain: true, ..Fault::new(line, reason) }
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn build(text: &Text) -> Result<Document, Fault> {
             Err(_) if ended => return Ok(builder.document(true)),
             Err(error) => {
                 let line = error.problem_mark().map_or(0, |mark| text.line_of(builder.byte(mark)));
-                return Err(Fault::new(line, format!("this is not YAML: {}", error.problem())));
+                return Err(Fault::certain(line, format!("this is not YAML: {}", error.problem())));
             }
         };
         match event.data {
@@ -161,7 +161,7 @@ impl<'a> Builder<'a> {
     /// Takes in the name of an anchor: libyaml fails if it is there twice.
     fn name(&mut self, anchor: &Option<String>, line: usize) -> Result<(), Fault> {
         match anchor.as_ref().and_then(|name| self.anchors.insert(name.clone(), None)) {
-            Some(_) => Err(Fault::new(line, "an anchor is named twice")),
+            Some(_) => Err(Fault::certain(line, "an anchor is named twice")),
             None => Ok(()),
         }
     }
