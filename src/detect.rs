@@ -6,7 +6,7 @@
 use crate::backend::{self, Backend, Claim, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
-use crate::root::{NodeKind, Root, RootPath};
+use crate::root::{NodeKind, Root};
 
 /// The winner, and why the others are not.
 pub struct Detection {
@@ -30,7 +30,6 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
 
 /// Managers that ipalias recognises but has no backend for.
 const STRANGERS: &[Stranger] = &[
-    Stranger { name: "NetworkManager", sees: network_manager },
     Stranger { name: "connman", sees: |root| unit(root, "connman") },
     Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
     Stranger { name: "OpenBSD's netstart", sees: openbsd },
@@ -155,20 +154,6 @@ fn strangers(root: &Root) -> Result<Vec<(&'static str, Strength, String)>> {
         }
     }
     Ok(found)
-}
-
-/// NetworkManager with a keyfile of its own.
-fn network_manager(root: &Root) -> Result<Sign> {
-    let enabled =
-        host::unit_enabled(root, "NetworkManager.service")? || host::init_script_enabled(root, "NetworkManager")?;
-    for dir in ["/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections"] {
-        if let Some(name) = root.list(&dir.into())?.into_iter().find(|name| name.ends_with(b".nmconnection")) {
-            let strength = if enabled { Strength::Enabled } else { Strength::Configured };
-            let path = RootPath::from(dir).join(name);
-            return Ok(Some((strength, format!("it has the profile {path}"))));
-        }
-    }
-    Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
 }
 
 fn unit(root: &Root, name: &str) -> Result<Sign> {

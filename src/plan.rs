@@ -199,6 +199,8 @@ pub struct Apply {
 pub enum Staged {
     /// A copy of this file.
     File(RootPath),
+    /// A copy of this file, on its standard input.
+    Stdin(RootPath),
     /// A folder with a copy of each of these files at its path, for a parser that takes a root of its own.
     Tree(Vec<RootPath>),
 }

@@ -1,6 +1,7 @@
 //! The real consumers read every `after/` tree and bring its addresses up: what the kernel has then must be what
-//! `ipalias list` says is configured, for ifupdown, ifupdown2, ifupdown-ng, BusyBox and systemd-networkd of Debian; and
-//! netplan generates from every tree what it should (`consumers/netplan.rs`).
+//! `ipalias list` says is configured, for ifupdown, ifupdown2, ifupdown-ng, BusyBox, systemd-networkd and NetworkManager of
+//! Debian. Every keyfile, those of `before/` too, is also read by nmcli: see `support/nmcli.rs`.
+//! netplan generates from every tree what it should: see `support/netplan.rs`.
 //!
 //! Each tree is laid into a private copy of an image of `tests/lab` (own network namespace, links with the names that the
 //! case uses), and the consumer runs there for real. Needs root and Debian's packages, so it runs only where
@@ -8,8 +9,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-#[path = "consumers/netplan.rs"]
+#[path = "support/netplan.rs"]
 mod netplan;
+#[path = "support/nmcli.rs"]
+mod nmcli;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +31,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("ifupdown-ng", &["bookworm:ifupdown-ng", "trixie:ifupdown-ng"]),
     ("busybox", &["busybox"]),
     ("networkd", &["bullseye:networkd", "bookworm:networkd", "trixie:networkd"]),
+    ("networkmanager", &["bullseye:networkmanager", "bookworm:networkmanager", "trixie:networkmanager"]),
 ];
 
 /// What of a case's tree the consumer reads; the rest (markers of a version, package lists) is only for detection.
@@ -38,6 +42,11 @@ const CONFIGURATION: &[&str] = &[
     "usr/lib/systemd/network",
     "usr/local/lib/systemd/network",
     "lib/systemd/network",
+    "etc/NetworkManager/conf.d",
+    "etc/NetworkManager/system-connections",
+    "run/NetworkManager/system-connections",
+    "usr/lib/NetworkManager/system-connections",
+    "var/lib/NetworkManager",
 ];
 
 #[derive(Deserialize)]
@@ -74,6 +83,10 @@ fn main() {
         }
     }
     trials.extend(netplan::trials(wanted && !arguments.list));
+    for flavour in nmcli::FLAVOURS {
+        let trial = move || nmcli::read_all(flavour).map_err(Failed::from);
+        trials.push(Trial::test(format!("{flavour}::nmcli"), trial).with_ignored_flag(!wanted || arguments.list));
+    }
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -99,9 +112,11 @@ fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let tree = dir.path().join("trees").join(&name);
         configuration(path, &tree);
-        links.extend(
-            expected(path).into_iter().map(|(interface, ..)| interface).filter(|name| name != "lo" && is_name(name)),
-        );
+        let names = expected(path).into_iter().map(|(interface, ..)| interface);
+        // NetworkManager makes bonds, bridges and VLANs itself.
+        let is_made =
+            |name: &str| flavour.ends_with(":networkmanager") && !name.trim_start_matches("eth").parse::<u8>().is_ok();
+        links.extend(names.filter(|name| name != "lo" && is_name(name) && !is_made(name)));
         trees.push(tree);
     }
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab");
@@ -124,6 +139,7 @@ fn is_name(device: &str) -> bool {
 fn script(flavour: &str) -> String {
     let start = match flavour.split(':').nth(1) {
         Some("networkd") => "networkd-once",
+        Some("networkmanager") => "networkmanager-once",
         Some("ifupdown2") => "mkdir -p /run/network; ifup -a",
         Some("ifupdown-ng") => "ifup -a",
         Some(_) => "ifup -a; ifup -a --allow=hotplug",

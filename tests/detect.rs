@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -61,6 +62,10 @@ fn run(path: &Path) -> Result<(), Failed> {
     for (name, text) in &system.files {
         fs::create_dir_all(root.join(name).parent().unwrap())?;
         fs::write(root.join(name), text)?;
+        if name.parent().is_some_and(|dir| dir.ends_with("system-connections")) {
+            // NetworkManager reads no profile that others may read.
+            fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o600))?;
+        }
     }
     for (name, target) in &system.links {
         fs::create_dir_all(root.join(name).parent().unwrap())?;

@@ -37,6 +37,9 @@ struct Case {
     empty_dirs: Vec<PathBuf>,
     #[serde(default)]
     modes: BTreeMap<PathBuf, String>,
+    /// When files were last written, in seconds since 1970, where that counts.
+    #[serde(default)]
+    modified: BTreeMap<PathBuf, u64>,
     /// Whether the root has no file for it, so that only a dry run shows the plan, and the change itself is refused.
     #[serde(default)]
     recorded: bool,
@@ -99,6 +102,10 @@ impl Stage {
             if to.join(path).exists() {
                 fs::set_permissions(to.join(path), fs::Permissions::from_mode(mode)).unwrap();
             }
+        }
+        for (path, seconds) in &self.case.modified {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(*seconds);
+            fs::File::options().write(true).open(to.join(path)).unwrap().set_modified(time).unwrap();
         }
         to
     }

@@ -17,6 +17,7 @@ pub mod netifrc;
 pub mod netplan;
 pub mod netsh;
 pub mod networkd;
+pub mod networkmanager;
 pub mod solaris;
 pub mod wicked;
 
@@ -34,6 +35,7 @@ use crate::root::{Root, RootPath};
 pub const ALL: &[&dyn Backend] = &[
     &cpanel::Cpanel,
     &netplan::Netplan,
+    &networkmanager::NetworkManager,
     &networkd::Networkd,
     &wicked::Wicked,
     &ifupdown::IFUPDOWN2,

@@ -167,7 +167,7 @@ fn ask_the_consumer(session: &Session, plan: &Plan) -> Result<()> {
             let hint = "nothing was written; please report this with the file";
             let refusal = Refusal::new(Kind::Unproven, reason, hint);
             return Err(match &check.staged {
-                Staged::File(path) => refusal.at(path, 0),
+                Staged::File(path) | Staged::Stdin(path) => refusal.at(path, 0),
                 Staged::Tree(_) => refusal,
             }
             .into());
@@ -186,7 +186,7 @@ fn ask(check: &Check, root: &Root) -> Result<runner::Outcome> {
         Ok(fs_err::write(copy, bytes).context("writing a file for a check")?)
     };
     let staged = match &check.staged {
-        Staged::File(path) => {
+        Staged::File(path) | Staged::Stdin(path) => {
             let copy = dir.path().join("staged");
             stage(path, &copy)?;
             copy
@@ -201,7 +201,13 @@ fn ask(check: &Check, root: &Root) -> Result<runner::Outcome> {
     let name = staged.to_string_lossy();
     let argv: Vec<String> =
         check.argv.iter().map(|word| if word == "{}" { name.to_string() } else { word.clone() }).collect();
-    runner::run(&argv, Duration::from_secs(20))
+    let limit = Duration::from_secs(20);
+    match &check.staged {
+        Staged::Stdin(_) if staged.exists() => {
+            runner::run_reading(&argv, fs_err::File::open(&staged)?.into_parts().0, limit)
+        }
+        _ => runner::run(&argv, limit),
+    }
 }
 
 /// Writes, runs, verifies; returns the operation's number. Everything is taken back on any failure.

@@ -140,8 +140,8 @@ fn promotes(session: &Session, interface: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// A file whose last line had no end got one when the address was added. If nothing else happened to it since, the
-/// removal can take that back, too.
+/// A file whose last line had no end got one when the address was added, and perhaps the head of a group of its own. If
+/// nothing else happened to it since, the removal can take that back, too.
 fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
     let mut plan = plan.clone();
     let Some(store) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
@@ -160,8 +160,7 @@ fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
         });
         let Some((id, index)) = found else { continue };
         let Ok(image) = store.image(Some(id), index) else { continue };
-        let closed = |eol: &[u8]| [image.as_slice(), eol].concat() == *after;
-        if closed(b"\n") || closed(b"\r\n") {
+        if after.starts_with(&image) {
             change.after = Some(image);
         }
     }

@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 
@@ -126,6 +127,15 @@ pub struct Access {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+}
+
+/// When a file was last written; later is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Modified {
+    /// At this time; nothing where the system does not tell.
+    At(Option<SystemTime>),
+    /// It is going to be.
+    Planned,
 }
 
 /// A planned file that lies over the disk.
@@ -245,6 +255,15 @@ impl Root {
             (Some(node), _) => Some(Access { mode: node.mode, uid: node.uid, gid: node.gid }),
             (None, Some(planned)) => Some(Access { mode: planned.mode, uid: 0, gid: 0 }),
             (None, None) => None,
+        })
+    }
+
+    /// When the file at `path` was last written, links followed: a planned one after all others.
+    pub fn modified(&self, path: &RootPath) -> Result<Modified> {
+        let place = self.walk(path, true)?;
+        Ok(match self.overlay.contains_key(&place.path) {
+            true => Modified::Planned,
+            false => Modified::At(place.node.and_then(|node| node.modified)),
         })
     }
 

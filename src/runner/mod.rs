@@ -47,12 +47,17 @@ pub fn exists(name: &str) -> bool {
 
 /// Runs `argv` and waits for at most `limit`. An error means that it could not be started.
 pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
+    run_reading(argv, Stdio::null(), limit)
+}
+
+/// The same with something on its standard input.
+pub fn run_reading(argv: &[String], input: impl Into<Stdio>, limit: Duration) -> Result<Outcome> {
     let (name, arguments) = argv.split_first().context("an empty command")?;
     let program = system::find(name)?;
     let mut output = tempfile::tempfile().context("creating a file for the program's output")?;
     let stream = || output.try_clone().map(Stdio::from).context("duplicating a file handle");
     let mut process = Process::new(&program);
-    process.args(arguments).env_clear().stdin(Stdio::null()).stdout(stream()?).stderr(stream()?);
+    process.args(arguments).env_clear().stdin(input).stdout(stream()?).stderr(stream()?);
     system::prepare(&mut process);
     tracing::debug!("running {}", argv.join(" "));
     let mut child = process.spawn().with_context(|| format!("starting {}", program.display()))?;
@@ -109,6 +114,15 @@ mod tests {
         assert!(text.starts_with("out\nerr\n"), "{text}");
         assert!(!text.contains("CARGO"), "{text}");
         assert!(text.ends_with("/\n0022\n"), "{text}");
+    }
+
+    #[test]
+    fn standard_input() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "given").unwrap();
+        let argv = ["sh".to_owned(), "-c".to_owned(), "cat".to_owned()];
+        let outcome = run_reading(&argv, file.reopen().unwrap(), Duration::from_secs(5)).unwrap();
+        assert!(outcome.success && outcome.output == b"given");
     }
 
     #[test]

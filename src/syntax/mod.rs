@@ -3,6 +3,7 @@
 
 pub mod glob;
 pub mod ini;
+pub mod keyfile;
 pub mod shell;
 pub mod sysconfig;
 pub mod words;

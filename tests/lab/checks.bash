@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Part of scenario and foreign: one line a check, and what it compares. The caller sets W, a folder whose file "run" has
+# Part of scenario, awkward and foreign: one line a check, and what it compares. The caller sets W, a folder whose file "run" has
 # what the last run of ipalias said, and runs, their number.
 
 passed=0 failed=0 step='' shown='' runs=0

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Part of lab: the images.
 #
-# images/SUITE-HASH/root and images/SUITE-HASH+MANAGER/upper, where HASH is that of the recipe: a changed
+# images/SUITE-HASH/root and images/SUITE-HASH+MANAGER-HASH/upper, where HASH is that of the recipe: a changed
 # recipe never meets an old image. An image gets its name by one rename, when it is complete.
 
 suite_of() { case $1 in busybox) echo bookworm ;; *:*) echo "${1%%:*}" ;; *) die "no such flavour: $1" ;; esac; }
@@ -20,9 +20,11 @@ packages_of() { # SUITE MANAGER
 }
 managers_of_suite() { for f in "${BOOTABLE[@]}" bookworm:busybox; do [ "${f%%:*}" != "$1" ] || echo "${f#*:}"; done; }
 
-recipe_hash() { declare -f packages_of managers_of_suite build_base build_layer networkd_once networkmanager_settings without_devices | cat - <(echo "${BOOTABLE[@]}") | sha256sum | cut -c1-10; }
-base_of() { echo "$LAB_DIR/images/$(suite_of "$1")-$(recipe_hash)"; }
-layer_of() { echo "$(base_of "$1")+$(manager_of "$1")"; }
+hash_of() { { declare -f "$@"; echo "${BOOTABLE[@]}"; } | sha256sum | cut -c1-10; } # FUNCTION..
+base_of() { echo "$LAB_DIR/images/$(suite_of "$1")-$(hash_of packages_of managers_of_suite build_base)"; }
+layer_of() {
+  echo "$(base_of "$1")+$(manager_of "$1")-$(hash_of build_layer program networkmanager_settings without_devices networkd_once networkmanager_once netplan_once)"
+}
 lower_of() { echo "$(layer_of "$1")/upper:$(base_of "$1")/root"; }
 
 debian_mirror() {
@@ -100,15 +102,18 @@ build_layer() { # DIR SUITE MANAGER BASE
   rm -f etc/network/interfaces etc/NetworkManager/system-connections/* etc/netplan/*
   case $manager in
     busybox) ln -sf /bin/busybox sbin/ifup && ln -sf /bin/busybox sbin/ifdown ;;
-    networkd) declare -f networkd_once | { echo '#!/bin/bash'; cat; echo 'networkd_once "$@"'; } >usr/local/sbin/networkd-once
-      chmod 755 usr/local/sbin/networkd-once ;;
+    networkd) program networkd-once networkd_once ;;
+    networkmanager) networkmanager_settings; program networkmanager-once networkmanager_once ;;
+    netplan) without_devices; program networkd-once networkd_once; program netplan-once netplan_once ;;
+    netplan-nm) without_devices; networkmanager_settings
+      program networkd-once networkd_once; program networkmanager-once networkmanager_once; program netplan-once netplan_once ;;
   esac
-  case $manager in networkmanager | netplan-nm) networkmanager_settings ;; esac
-  case $manager in netplan | netplan-nm) without_devices ;; esac
   # shellcheck disable=SC2016
   chroot . sh -ec 'case $1 in networkd) exit 0 ;; networkmanager) nmcli --version ;; netplan*) command -v netplan ;; busybox) /sbin/ifup --help 2>&1 | grep -q BusyBox ;; *) command -v ifup >/dev/null ;; esac' sh "$manager"
   cd / && umount -R "$dir/root" && rm -rf "$dir/work" "$dir/root"
 }
+
+program() { declare -f "$2" | { echo '#!/bin/bash'; cat; echo "$2"; } >"usr/local/sbin/$1"; chmod 755 "usr/local/sbin/$1"; } # NAME FUNCTION
 
 networkmanager_settings() { # without udev nobody says which links are real ones, and the tests compare all of /etc
   printf '%s\n' '[main]' 'plugins=keyfile' 'dns=none' 'rc-manager=unmanaged' '' '[device-lab]' 'match-device=interface-name:eth*' 'managed=true' \
@@ -146,6 +151,40 @@ networkd_once() { # in a copy that is not booted: start networkd, wait until it 
   done
   kill $pid
   wait $pid || :
+}
+
+networkmanager_once() { # the same with NetworkManager, which wants a bus
+  local device state i bus manager
+  mkdir -p /run/dbus /run/NetworkManager
+  bus=$(dbus-daemon --system --fork --print-pid) || exit 1
+  # Where nobody answers DHCP, a profile must not wait 45 seconds for it, nor lose what else it says because of it.
+  mkdir -p /run/NetworkManager/conf.d
+  printf '%s\n' '[connection-lab]' 'ipv4.dhcp-timeout=2147483647' 'ipv6.dhcp-timeout=2147483647' 'ipv6.ra-timeout=2147483647' >/run/NetworkManager/conf.d/lab.conf
+  NetworkManager --no-daemon --log-level=INFO >&2 &
+  manager=$!
+  for ((i = 0; i < 200; i++)); do
+    kill -0 $manager || exit 1
+    # What waits for DHCP has its other addresses by then, once none is tentative.
+    state=$(nmcli -t -f STATE general 2>/dev/null) && [ -n "$state" ] &&
+      ! nmcli -t -f STATE device | grep -qE '^(connecting \((prepare|configuring|need|checking|starting)|deactivating|disconnected$)' &&
+      ! ip -o address show tentative | grep -q . && break
+    sleep 0.05
+  done
+  sleep 0.3
+  nmcli -t -f DEVICE,STATE,CONNECTION device | while IFS=: read -r device state i; do
+    case $device in lo | peer*) continue ;; esac
+    printf '%s\n' "LINK=$device" "STATE=$state" "CONNECTION=$i"
+    ip -o address show dev "$device" scope global
+  done
+  kill $manager
+  wait $manager || :
+  kill "$bus"
+}
+
+netplan_once() { # make the files, then start those that read them
+  netplan generate || exit
+  if command -v networkmanager-once >/dev/null && ls /run/NetworkManager/system-connections/netplan-* >/dev/null 2>&1; then networkmanager-once; fi
+  if ls /run/systemd/network/10-netplan-* >/dev/null 2>&1; then networkd-once; fi
 }
 
 build_one() {

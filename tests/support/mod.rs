@@ -63,7 +63,8 @@ pub fn configuration(tree: &Tree) -> Tree {
         .collect()
 }
 
-/// Copies the tree at `from` to `to`, with plain permissions: 0644, or 0755 for programs and directories.
+/// Copies the tree at `from` to `to`, with plain permissions: 0644, or 0755 for programs and directories. NetworkManager
+/// reads no profile that others may read: 0600.
 pub fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
@@ -80,7 +81,9 @@ pub fn copy_tree(from: &Path, to: &Path) {
             copy_tree(&path, &target);
         } else {
             fs::write(&target, fs::read(&path).unwrap()).unwrap();
+            let is_private = to.ends_with("NetworkManager/system-connections");
             let mode = if meta.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 };
+            let mode = if is_private { 0o600 } else { mode };
             fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
         }
     }
