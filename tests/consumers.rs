@@ -115,7 +115,7 @@ fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
         let names = expected(path).into_iter().map(|(interface, ..)| interface);
         // NetworkManager makes bonds, bridges and VLANs itself.
         let is_made =
-            |name: &str| flavour.ends_with(":networkmanager") && !name.trim_start_matches("eth").parse::<u8>().is_ok();
+            |name: &str| flavour.ends_with(":networkmanager") && name.trim_start_matches("eth").parse::<u8>().is_err();
         links.extend(names.filter(|name| name != "lo" && is_name(name) && !is_made(name)));
         trees.push(tree);
     }

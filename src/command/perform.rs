@@ -183,7 +183,7 @@ fn ask(check: &Check, root: &Root) -> Result<runner::Outcome> {
         let Some(bytes) = root.read(path)? else { return Ok(()) };
         let folder = copy.parent().context("a file without a folder")?;
         fs_err::create_dir_all(folder).context("creating a folder for a check")?;
-        Ok(fs_err::write(copy, bytes).context("writing a file for a check")?)
+        fs_err::write(copy, bytes).context("writing a file for a check")
     };
     let staged = match &check.staged {
         Staged::File(path) | Staged::Stdin(path) => {
