@@ -305,7 +305,7 @@ fn addresses<'a>(command: &[&'a str]) -> Vec<&'a str> {
     let mut words = command.iter();
     while let Some(word) = words.next() {
         match *word {
-            "add" | "--preferred" => {}
+            "add" | "--preferred" | "--in-place" => {}
             "-i" | "--interface" | "--backend" | "--label" => drop(words.next()),
             "--block" => kept.extend(["--block", *words.next().unwrap()]),
             address => kept.push(address),

@@ -14,6 +14,7 @@ pub mod ifcfg;
 pub mod ifupdown;
 pub mod ipadm;
 pub mod netifrc;
+pub mod netplan;
 pub mod netsh;
 pub mod networkd;
 pub mod networkmanager;
@@ -33,6 +34,7 @@ use crate::root::{Root, RootPath};
 /// other, the earlier row wins.
 pub const ALL: &[&dyn Backend] = &[
     &cpanel::Cpanel,
+    &netplan::Netplan,
     &networkmanager::NetworkManager,
     &networkd::Networkd,
     &wicked::Wicked,
