@@ -265,7 +265,7 @@ fn tidy() -> impl Strategy<Value = Vec<u8>> {
             let mut list = String::new();
             let flow = |item: &str| if item.contains(": {") { format!("{{{item}}}") } else { item.to_owned() };
             if items.is_empty() {
-                list.push_str(&["addresses: []\n", "addresses: [ ]\n", "addresses: [\n      ]\n", ""][dash]);
+                list.push_str(["addresses: []\n", "addresses: [ ]\n", "addresses: [\n      ]\n", ""][dash]);
             } else if style < 4 {
                 list.push_str("addresses:\n");
                 for (item, noise) in &items {

@@ -12,7 +12,7 @@ use super::files::File;
 use super::schema::is_section;
 use super::site::{editable, is_own};
 use crate::alias::{Alias, IfName};
-use crate::backend::Entry;
+use crate::backend::{Entry, networkmanager};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Plan, Step};
 use crate::root::{Root, RootPath};
@@ -28,26 +28,49 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     if let Some(fault) = survey.faults.first() {
         return Err(fault.clone().into());
     }
+    let mut plan = Plan::nothing();
+    let (by_file, touched) = find(&survey, gone, &mut plan)?;
+    for (position, leaving) in by_file {
+        let Some(file) = survey.files.get(position) else { continue };
+        editable(file)?;
+        let after = without(&survey, file, position, &leaving).map_err(|fault| cannot_edit(file, fault))?;
+        let after = after.map(|splices| file.text.apply(splices)).transpose()?;
+        plan.changes.push(file.becomes(after));
+    }
+    if plan.changes.is_empty() {
+        return Ok(plan);
+    }
+    wakes_nothing(&survey, &Survey::of(&plan.overlay(root))?)?;
+    let program = &survey.program;
+    let files = survey.files.iter().map(|file| file.path.clone());
+    plan.checks.push(program.check(files.collect()));
+    let touched: Vec<_> = touched.into_iter().filter_map(|index| survey.definition(index)).collect();
+    let by_manager = touched.iter().any(|(_, renderer)| *renderer == Renderer::NetworkManager);
+    let down = |entry: &Entry| {
+        if by_manager { networkmanager::deletion(entry) } else { deletion(entry).into_iter().collect() }
+    };
+    let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).flat_map(down).collect();
+    plan.auto.after = program.reread(touched.iter().copied()).into_iter().chain(deletions.iter().cloned()).collect();
+    let after = std::iter::once(program.apply()).chain(deletions).collect();
+    plan.restart = Ok(Apply { before: Vec::new(), after });
+    Ok(plan)
+}
+
+/// What goes from which file, and the definitions that it is of. What stands in a hidden file stays there.
+fn find(survey: &Survey, gone: &[Entry], plan: &mut Plan) -> Result<(BTreeMap<usize, Leaving>, BTreeSet<usize>)> {
     let mut wanted: BTreeMap<(&RootPath, usize, IpAddr), BTreeSet<&str>> = BTreeMap::new();
     for entry in gone {
         wanted.entry((&entry.path, entry.line, entry.address.addr())).or_default().insert(&entry.interface);
     }
-    let mut plan = Plan::nothing();
     let mut by_file: BTreeMap<usize, Leaving> = BTreeMap::new();
-    let mut touched = BTreeSet::new();
-    let mut found = BTreeSet::new();
+    let (mut touched, mut found) = (BTreeSet::new(), BTreeSet::new());
     for (index, definition) in survey.merged.definitions.iter().enumerate() {
         for address in survey.addresses.get(index).into_iter().flatten() {
-            let Some((part, file)) = part_of(&survey, &definition.parts, address) else { continue };
+            let Some((part, file)) = part_of(survey, &definition.parts, address) else { continue };
             let place = (&file.path, address.line, address.net.addr());
             let Some(named) = wanted.get(&place) else { continue };
-            let keeps = survey
-                .targets
-                .get(index)
-                .into_iter()
-                .flatten()
-                .find(|target| !named.contains(target.interface.as_str()));
-            if let Some(other) = keeps {
+            let mut targets = survey.targets.get(index).into_iter().flatten();
+            if let Some(other) = targets.find(|target| !named.contains(target.interface.as_str())) {
                 return Err(shared(file, address, &other.interface).into());
             }
             found.insert(place);
@@ -65,29 +88,7 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     if found.len() < wanted.len() {
         return Err(Refusal::new(Kind::ChangedSince, "an address is not where it was found", "try again").into());
     }
-    for (position, leaving) in by_file {
-        let Some(file) = survey.files.get(position) else { continue };
-        editable(file)?;
-        let after = without(&survey, file, position, &leaving).map_err(|fault| cannot_edit(file, fault))?;
-        let after = after.map(|splices| file.text.apply(splices)).transpose()?;
-        plan.changes.push(file.becomes(after));
-    }
-    if plan.changes.is_empty() {
-        return Ok(plan);
-    }
-    wakes_nothing(&survey, &Survey::of(&plan.overlay(root))?)?;
-    let program = &survey.program;
-    let files = survey.files.iter().map(|file| file.path.clone());
-    plan.checks.push(program.check(files.collect()));
-    let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).filter_map(deletion).collect();
-    let touched: Vec<_> = touched.into_iter().filter_map(|index| survey.definition(index)).collect();
-    plan.auto.after = program.reread(touched.iter().copied()).into_iter().chain(deletions.iter().cloned()).collect();
-    let after = std::iter::once(program.apply()).chain(deletions).collect();
-    plan.restart = Ok(Apply { before: Vec::new(), after });
-    if touched.iter().any(|(_, renderer)| *renderer == Renderer::NetworkManager) {
-        plan.notes.push("NetworkManager itself forgets the address when the connection is next brought up".to_owned());
-    }
-    Ok(plan)
+    Ok((by_file, touched))
 }
 
 /// Refuses a removal that brings something else into effect: what goes may be what netplan stopped reading a list at.
@@ -144,10 +145,7 @@ fn without(survey: &Survey, file: &File, position: usize, leaving: &Leaving) -> 
             splices.extend(empty_list(&file.text, pair)?);
         }
     }
-    Ok(match cut_definitions(file, &emptied)? {
-        Some(cut) => Some(splices.into_iter().chain(cut).collect()),
-        None => None,
-    })
+    Ok(cut_definitions(file, &emptied)?.map(|cut| splices.into_iter().chain(cut).collect()))
 }
 
 /// Refuses an item with a second address in it, which would go, too.

@@ -69,7 +69,7 @@ fn copies(survey: &Survey, gone: &[Entry]) -> Vec<String> {
 
 /// Takes an address down. NetworkManager gives an IPv6 address a route of its own, which outlives it (measured with 1.52);
 /// `flush` takes it where it is there.
-fn deletion(entry: &Entry) -> Vec<Step> {
+pub fn deletion(entry: &Entry) -> Vec<Step> {
     let Some(interface) = if_name(&entry.interface) else { return Vec::new() };
     let (ip, device) = (entry.address.addr(), interface.to_string());
     let alias = Alias { interface, address: entry.address, label: None, preferred: true };

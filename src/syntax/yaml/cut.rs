@@ -73,23 +73,23 @@ fn lines_of_pair(text: &Text, key: &Node, value: &Node) -> Result<Cut, Fault> {
     }
     indent_of(text, key.span.start, key.line)?;
     let start = line_start(text, key.span.start);
+    let mut cut = Cut::new();
     match &value.value {
         Value::Sequence { flow: false, items } => {
-            let mut cut = vec![start..line_end(text, key.span.end, key.line)?];
+            cut.push(start..line_end(text, key.span.end, key.line)?);
             for item in items {
                 cut.push(lines_of_item(text, item)?);
             }
-            Ok(cut)
         }
         Value::Mapping { flow: false, pairs } => {
-            let mut cut = vec![start..line_end(text, key.span.end, key.line)?];
+            cut.push(start..line_end(text, key.span.end, key.line)?);
             for (key, value) in pairs {
                 cut.extend(lines_of_pair(text, key, value)?);
             }
-            Ok(cut)
         }
-        _ => Ok(vec![start..line_end(text, value.span.end, value.line)?]),
+        _ => cut.push(start..line_end(text, value.span.end, value.line)?),
     }
+    Ok(cut)
 }
 
 /// The ranges as splices: joined where they touch, and with the line end before them where they are the open end of a file.
