@@ -23,6 +23,7 @@ use crate::error::{Refusal, Result};
 use crate::host;
 use crate::plan::{Direct, Plan};
 use crate::root::Root;
+use crate::syntax::yaml::Fault;
 
 use addresses::{Address, addresses};
 use definitions::{Definition, Merged, Renderer, failing};
@@ -93,6 +94,11 @@ impl Survey {
             let (found, odd) = addresses(&files, definition, *renderer, systemd.version());
             let odd = odd.into_iter().filter_map(|(file, fault)| Some(failing(&files.get(file)?.path, fault)));
             faults.extend(odd);
+            if let Some(options) = found.iter().find(|address| address.has_options && !program.takes_options) {
+                let file = definition.parts.get(options.part).and_then(|part| files.get(part.file));
+                let reason = "this netplan is older than 0.100 and takes no options of an address";
+                faults.extend(file.map(|file| failing(&file.path, Fault::new(options.line, reason))));
+            }
             all.push(found);
         }
         let targets = resolve(&merged.definitions, &renderers, &links);

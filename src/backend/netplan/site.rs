@@ -142,9 +142,11 @@ pub fn site(root: &Root, survey: &Survey, index: usize, in_place: bool) -> Resul
 
 /// The part that is edited in place: the last one with addresses, so that none comes before the primary one.
 fn part_in_place(survey: &Survey, definition: &Definition) -> Result<Part> {
+    let is_base = |part: &&Part| survey.files.get(part.file).is_some_and(|file| !is_own(file));
     let has_list =
         |part: &&Part| part.mapping(&survey.files).is_some_and(|mapping| mapping.values("addresses").next().is_some());
-    let part = definition.parts.iter().rfind(has_list).or(definition.parts.first());
+    let bases = || definition.parts.iter().filter(is_base);
+    let part = bases().rfind(has_list).or_else(|| bases().next());
     let Some((part, file)) = part.and_then(|part| Some((*part, survey.files.get(part.file)?))) else {
         return Err(Refusal::new(Kind::NotFound, "no file defines the interface", "leave --in-place out").into());
     };
@@ -163,7 +165,11 @@ pub fn editable(file: &File) -> Result<()> {
             "change what makes it; it hides files of the same name in /etc/netplan",
         );
     }
-    if !file.is_etc() || !file.target.is_under(&"/etc".into()) {
+    if file.is_etc() && !file.target.is_under(&"/etc".into()) {
+        let hint = "edit that file by hand; an addition may go into a file of its own: leave --in-place out";
+        return refuse(&format!("this is a link to {}, out of /etc", file.target), hint);
+    }
+    if !file.is_etc() {
         return refuse(
             "this file belongs to a package",
             "copy it to /etc/netplan under the same name, and edit it there",
