@@ -6,7 +6,7 @@
 use crate::backend::{self, Backend, Claim, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
-use crate::root::{NodeKind, Root, RootPath};
+use crate::root::{NodeKind, Root};
 
 /// The winner, and why the others are not.
 pub struct Detection {
@@ -34,7 +34,6 @@ pub const NIXOS_HINT: &str = "add to its configuration: networking.interfaces.<n
 
 /// Managers that ipalias recognises but has no backend for.
 const STRANGERS: &[Stranger] = &[
-    Stranger { name: "netplan", sees: netplan },
     Stranger { name: "connman", sees: |root| unit(root, "connman") },
     Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
 ];
@@ -155,19 +154,6 @@ fn strangers(root: &Root) -> Result<Vec<(&'static str, Strength, String)>> {
         }
     }
     Ok(found)
-}
-
-/// netplan(5): YAML files in three directories, made into other managers' files at boot by a generator.
-fn netplan(root: &Root) -> Result<Sign> {
-    for dir in ["/etc/netplan", "/run/netplan", "/usr/lib/netplan", "/lib/netplan"] {
-        for name in root.list(&dir.into())? {
-            let path = RootPath::from(dir).join(&name);
-            if name.ends_with(b".yaml") && root.is_file(&path)? {
-                return Ok(Some((Strength::Enabled, format!("{path} is there"))));
-            }
-        }
-    }
-    Ok(None)
 }
 
 fn unit(root: &Root, name: &str) -> Result<Sign> {

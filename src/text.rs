@@ -188,7 +188,7 @@ impl Text {
 
 /// Bytes that ipalias writes: never `$`, backtick, backslash, `;`, `%` (a template to ifupdown2) or a control byte.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b" \t\r\n.:/-_=[]#+'\"()".contains(&byte)
+    byte.is_ascii_alphanumeric() || b" \t\r\n.:/-_=[]{},#+'\"()".contains(&byte)
 }
 
 fn unproven(what: &str) -> Refusal {

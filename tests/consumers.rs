@@ -1,6 +1,7 @@
 //! The real consumers read every `after/` tree and bring its addresses up: what the kernel has then must be what
 //! `ipalias list` says is configured, for ifupdown, ifupdown2, ifupdown-ng, BusyBox, systemd-networkd and NetworkManager of
 //! Debian. Every keyfile, those of `before/` too, is also read by nmcli: see `support/nmcli.rs`.
+//! netplan generates from every tree what it should: see `support/netplan.rs`.
 //!
 //! Each tree is laid into a private copy of an image of `tests/lab` (own network namespace, links with the names that the
 //! case uses), and the consumer runs there for real. Needs root and Debian's packages, so it runs only where
@@ -8,6 +9,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+#[path = "support/netplan.rs"]
+mod netplan;
 #[path = "support/nmcli.rs"]
 mod nmcli;
 mod support;
@@ -79,6 +82,7 @@ fn main() {
             }
         }
     }
+    trials.extend(netplan::trials(wanted && !arguments.list));
     for flavour in nmcli::FLAVOURS {
         let trial = move || nmcli::read_all(flavour).map_err(Failed::from);
         trials.push(Trial::test(format!("{flavour}::nmcli"), trial).with_ignored_flag(!wanted || arguments.list));
@@ -111,7 +115,7 @@ fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
         let names = expected(path).into_iter().map(|(interface, ..)| interface);
         // NetworkManager makes bonds, bridges and VLANs itself.
         let is_made =
-            |name: &str| flavour.ends_with(":networkmanager") && !name.trim_start_matches("eth").parse::<u8>().is_ok();
+            |name: &str| flavour.ends_with(":networkmanager") && name.trim_start_matches("eth").parse::<u8>().is_err();
         links.extend(names.filter(|name| name != "lo" && is_name(name) && !is_made(name)));
         trees.push(tree);
     }

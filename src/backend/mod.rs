@@ -16,6 +16,7 @@ pub mod ifupdown;
 pub mod ipadm;
 pub mod netbsd;
 pub mod netifrc;
+pub mod netplan;
 pub mod netsh;
 pub mod networkd;
 pub mod networkmanager;
@@ -36,6 +37,7 @@ use crate::root::{Root, RootPath};
 /// other, the earlier row wins.
 pub const ALL: &[&dyn Backend] = &[
     &cpanel::Cpanel,
+    &netplan::Netplan,
     &networkmanager::NetworkManager,
     &networkd::Networkd,
     &wicked::Wicked,

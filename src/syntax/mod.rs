@@ -8,3 +8,4 @@ pub mod keyfile;
 pub mod shell;
 pub mod sysconfig;
 pub mod words;
+pub mod yaml;

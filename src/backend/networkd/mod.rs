@@ -8,12 +8,12 @@ mod add;
 mod addresses;
 mod claim;
 mod files;
-mod links;
+pub(super) mod links;
 mod matching;
-mod release;
+pub(super) mod release;
 mod remove;
 mod site;
-mod values;
+pub(super) mod values;
 
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};

@@ -326,8 +326,11 @@ impl<'a> Addition<'a> {
     fn behind(&self, item: usize, lines: &[String]) -> Option<Splice> {
         let (text, range) = (&self.profile.text, &self.profile.keyfile.items.get(item)?.range);
         let own = text.bytes().get(range.clone()).unwrap_or_default();
-        let eol =
-            if own.ends_with(b"\r\n") { "\r\n" } else { own.ends_with(b"\n").then_some("\n").unwrap_or(text.eol()) };
+        let eol = match own {
+            [.., b'\r', b'\n'] => "\r\n",
+            [.., b'\n'] => "\n",
+            _ => text.eol(),
+        };
         let mut with = if own.ends_with(b"\n") { String::new() } else { closing(text).to_owned() };
         for line in lines {
             with.push_str(line);

@@ -14,7 +14,12 @@ use crate::root::{Root, RootPath};
 
 /// The answer to "is this yours?".
 pub fn stance(root: &Root) -> Result<Stance> {
-    let survey = Survey::of(root)?;
+    let survey = match Survey::of(root) {
+        Err(error) if is_permission(&error) => {
+            return Ok(Stance::NotInCharge("only root can read its profiles; use sudo".to_owned()));
+        }
+        other => other?,
+    };
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     if survey.profiles.is_empty() {
         return no(nothing(root)?);
@@ -93,15 +98,22 @@ fn claim(
 
 /// The profile that would count if NetworkManager did not find it faulty: better named than passed over.
 fn broken<'a>(survey: &'a Survey, interface: Option<&str>) -> Option<&'a Profile> {
-    let left_alone = interface.is_some() && survey.scene.has_records;
+    // Where NetworkManager runs, only the one that it has still in memory.
+    let record = interface.and_then(|name| survey.scene.record(name));
+    let active = record.and_then(|record| record.uuid.clone());
     let fits = |profile: &&Profile| {
         let own = profile.connection.interface.as_deref();
-        profile.refused.is_some()
-            && profile.site == Site::Etc
-            && !profile.is_copy()
-            && (interface.is_none() || own.is_none() || own == interface)
+        let by_name = interface.is_none() || own.is_none() || own == interface;
+        let by_record =
+            interface.is_none() || !survey.scene.has_records || active.is_some() && profile.connection.uuid == active;
+        profile.refused.is_some() && profile.site == Site::Etc && !profile.is_copy() && by_name && by_record
     };
-    survey.profiles.iter().find(fits).filter(|_| !left_alone)
+    survey.profiles.iter().find(fits)
+}
+
+fn is_permission(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::PermissionDenied)
 }
 
 /// The claim of a profile that NetworkManager does not load: weaker than that of any service that works.

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::host;
 use crate::plan::{Action, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root};
+pub(super) use remove::deletion;
 
 use addresses::{Address, Family};
 use choose::{Choice, RECORDS, Scene};
@@ -97,8 +98,9 @@ impl Survey {
 
     /// The interfaces that the profile at `index` is for.
     fn uses_of(&self, index: usize) -> Vec<Use> {
-        // What another file hides is no profile; `claim` warns of it.
-        let shown = self.profiles.get(index).filter(|profile| profile.shadowed.is_none());
+        // What another file hides is no profile, which `claim` warns of; and some only mirror what others configure.
+        let counts = |profile: &&Profile| profile.shadowed.is_none() && !profile.is_external();
+        let shown = self.profiles.get(index).filter(counts);
         let Some(profile) = shown else { return Vec::new() };
         let using = |interface: String, problem| Use { profile: index, interface, problem };
         let own = problem(profile);
