@@ -53,8 +53,23 @@ pub fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     let ups: Vec<Step> =
         want.iter().filter(is_down).map(|alias| Step::up(Direct::by_kernel(&as_kept(alias)))).collect();
     plan.notes.extend(notes(root, want, loads.is_empty()));
-    plan.auto.after = ups.into_iter().chain(loads).collect();
-    plan.restart = Ok(Apply { before: Vec::new(), after: vec![restart()] });
+    // 1.42 prefers the first IPv6 address of a profile, 1.30 the last one (measured; in between not).
+    let old = version(root)?.filter(|version| *version < (1, 42));
+    let takes_over = old.filter(|_| want.iter().any(|alias| alias.address.addr().is_ipv6() && !alias.preferred));
+    if let Some((major, minor)) = takes_over {
+        plan.notes.push(format!(
+            "NetworkManager {major}.{minor} may prefer the last IPv6 address of a profile: from the next boot on, outgoing \
+             connections may come from the added one"
+        ));
+    }
+    plan.auto.after = ups.iter().cloned().chain(loads).collect();
+    // A restart of 1.30 leaves the interface without what its profile has got since; one of 1.42 does not (measured).
+    plan.restart = match takes_over {
+        None => Ok(Apply { before: Vec::new(), after: ups.into_iter().chain([restart()]).collect() }),
+        Some(_) => {
+            Err("outgoing connections may come from the added IPv6 address afterwards; --preferred allows it".into())
+        }
+    };
     Ok(plan)
 }
 
