@@ -148,7 +148,7 @@ fn part_in_place(survey: &Survey, index: usize, definition: &Definition) -> Resu
     let has_list =
         |part: &Part| part.mapping(&survey.files).is_some_and(|mapping| mapping.values("addresses").next().is_some());
     let bases = || definition.parts.iter().enumerate().filter(|(_, part)| is_base(part));
-    let chosen = bases().filter(|(_, part)| has_list(part)).last().or_else(|| bases().next()).map(|(at, _)| at);
+    let chosen = bases().rfind(|(_, part)| has_list(part)).or_else(|| bases().next()).map(|(at, _)| at);
     let found = survey.addresses.get(index).map(Vec::as_slice).unwrap_or_default();
     let primary =
         primary_addresses(definition, found).into_iter().filter_map(|at| found.get(at)).map(|first| first.part);
