@@ -16,7 +16,7 @@ use crate::backend::{Entry, networkmanager};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Plan, Step};
 use crate::root::{Root, RootPath};
-use crate::syntax::yaml::{Fault, Node, cut_items, cut_pair, empty_list};
+use crate::syntax::yaml::{Fault, Node, Value, cut_items, cut_pair, empty_list};
 use crate::text::Splice;
 
 /// What goes from one file: by part and pair of the part's mapping, the items.
@@ -141,6 +141,8 @@ fn without(survey: &Survey, file: &File, position: usize, leaving: &Leaving) -> 
             splices.extend(cut_pair(&file.text, mapping, *list)?);
         } else if is_own(file) {
             emptied.insert(*at);
+        } else if matches!(mapping.value, Value::Mapping { flow: true, .. }) {
+            splices.extend(cut_pair(&file.text, mapping, *list)?);
         } else {
             splices.extend(empty_list(&file.text, pair)?);
         }

@@ -4,6 +4,7 @@
 //! every file that defines the ID, so that an addition never comes first and thereby becomes the source of connections.
 
 use super::Survey;
+use super::claim::primary_addresses;
 use super::definitions::{Definition, Part, Renderer};
 use super::files::{ETC, File};
 use super::interfaces::recorded_id;
@@ -117,7 +118,7 @@ pub fn site(root: &Root, survey: &Survey, index: usize, in_place: bool) -> Resul
         return Err(Refusal::new(Kind::NotFound, "the definition is gone", "try again").into());
     };
     if in_place {
-        return Ok(Site::Part(part_in_place(survey, definition)?));
+        return Ok(Site::Part(part_in_place(survey, index, definition)?));
     }
     let others = definition.parts.iter().filter_map(|part| survey.files.get(part.file)).filter(|file| !is_own(file));
     let last = others.map(File::name).max().unwrap_or_default().to_vec();
@@ -140,13 +141,18 @@ pub fn site(root: &Root, survey: &Survey, index: usize, in_place: bool) -> Resul
     Err(Refusal::new(Kind::Unsupported, reason, how).into())
 }
 
-/// The part that is edited in place: the last one with addresses, so that none comes before the primary one.
-fn part_in_place(survey: &Survey, definition: &Definition) -> Result<Part> {
-    let is_base = |part: &&Part| survey.files.get(part.file).is_some_and(|file| !is_own(file));
+/// The part that is edited in place: the last one with addresses in a file that is not ipalias's own, but none before the one
+/// with the primary address.
+fn part_in_place(survey: &Survey, index: usize, definition: &Definition) -> Result<Part> {
+    let is_base = |part: &Part| survey.files.get(part.file).is_some_and(|file| !is_own(file));
     let has_list =
-        |part: &&Part| part.mapping(&survey.files).is_some_and(|mapping| mapping.values("addresses").next().is_some());
-    let bases = || definition.parts.iter().filter(is_base);
-    let part = bases().rfind(has_list).or_else(|| bases().next());
+        |part: &Part| part.mapping(&survey.files).is_some_and(|mapping| mapping.values("addresses").next().is_some());
+    let bases = || definition.parts.iter().enumerate().filter(|(_, part)| is_base(part));
+    let chosen = bases().rfind(|(_, part)| has_list(part)).or_else(|| bases().next()).map(|(at, _)| at);
+    let found = survey.addresses.get(index).map(Vec::as_slice).unwrap_or_default();
+    let primary =
+        primary_addresses(definition, found).into_iter().filter_map(|at| found.get(at)).map(|first| first.part);
+    let part = definition.parts.get(primary.chain(chosen).max().unwrap_or_default());
     let Some((part, file)) = part.and_then(|part| Some((*part, survey.files.get(part.file)?))) else {
         return Err(Refusal::new(Kind::NotFound, "no file defines the interface", "leave --in-place out").into());
     };

@@ -22,7 +22,7 @@ pub fn cut_items(text: &Text, list: &Node, gone: &BTreeSet<usize>) -> Result<Vec
     Ok(splices(text, lines.collect::<Result<Cut, Fault>>()?))
 }
 
-/// Takes the pair at `index` out of `mapping`, which keeps at least one.
+/// Takes the pair at `index` out of `mapping`, which keeps at least one, unless it is in braces.
 pub fn cut_pair(text: &Text, mapping: &Node, index: usize) -> Result<Vec<Splice>, Fault> {
     let Value::Mapping { flow, pairs } = &mapping.value else {
         return Err(Fault::new(mapping.line, "this is not a mapping"));
@@ -32,6 +32,9 @@ pub fn cut_pair(text: &Text, mapping: &Node, index: usize) -> Result<Vec<Splice>
         return Err(Fault::new(key.line, super::grow::ENTANGLED));
     }
     editable(value)?;
+    if *flow && pairs.len() == 1 {
+        return Ok(vec![Splice::delete(key.span.start..value.span.end)]);
+    }
     if *flow {
         let spans: Vec<Range<usize>> = pairs.iter().map(|(key, value)| key.span.start..value.span.end).collect();
         return Ok(splices(text, cut_in_brackets(text, mapping, &spans, &BTreeSet::from([index]))?));

@@ -1,3 +1,5 @@
+//! Trees, their spans, and edits that are taken back.
+
 use std::collections::BTreeSet;
 
 use super::*;
