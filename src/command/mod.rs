@@ -117,12 +117,12 @@ impl Session {
             (None, Some(primary)) => primary.clone(),
             (None, None) => {
                 let hint = "name it with -i, for example -i eth0";
-                return Err(Refusal::new(
-                    Kind::Unsupported,
-                    "the primary interface cannot be told from the files",
-                    hint,
-                )
-                .into());
+                let mut reason = "the primary interface cannot be told from the files".to_owned();
+                for warning in &detection.claim.warnings {
+                    reason.push_str("; ");
+                    reason.push_str(warning);
+                }
+                return Err(Refusal::new(Kind::Unsupported, reason, hint).into());
             }
         };
         if interface.as_str().starts_with("venet") && detection.claim.strength != Strength::Panel {

@@ -8,7 +8,8 @@ use crate::error::{Kind, Refusal, Result};
 use crate::host;
 use crate::plan::{Backup, Change};
 use crate::root::{NodeKind, Root, RootPath};
-use saphyr_parser::{Event, Parser};
+use crate::syntax::yaml::{self, Node, Value};
+use crate::text::Text;
 
 /// What there is where cloud-init is installed, by prefix.
 const HOMES: &[(&str, &[&str])] = &[
@@ -77,7 +78,7 @@ pub fn switch_off(root: &Root) -> Result<Option<Change>> {
     }
     let path = root.resolve(&RootPath::from(format!("{home}/etc/cloud/cloud.cfg.d/{SWITCH}").as_str()))?;
     let before = root.read(&path)?;
-    let says_else = before.as_ref().is_some_and(|bytes| !settings(&String::from_utf8_lossy(bytes)).is_empty());
+    let says_else = before.as_ref().is_some_and(|bytes| !settings(bytes).is_empty());
     if says_else {
         let hint = "write network: {config: disabled} into it by hand";
         let reason = "the file is there and does not switch the network off";
@@ -202,49 +203,22 @@ fn is_its_file(root: &Root, path: &RootPath) -> Result<bool> {
 type Settings = Vec<(Vec<String>, String)>;
 
 fn settings_of(root: &Root, path: &RootPath) -> Result<Settings> {
-    Ok(settings(&String::from_utf8_lossy(&host::lenient(root, path)?.unwrap_or_default())))
+    Ok(settings(&host::lenient(root, path)?.unwrap_or_default()))
 }
 
-/// The scalars of the first document, each with the keys of the mappings it stands in; as far as it can be read.
-fn settings(text: &str) -> Settings {
-    /// A collection that is open: a mapping with the key whose value comes next, or a sequence.
-    enum Open {
-        Mapping(Option<String>),
-        Sequence,
-    }
+/// The scalars of the first document, each with the keys of the mappings it stands in; none if it is not YAML.
+fn settings(bytes: &[u8]) -> Settings {
+    let root = yaml::parse(&Text::new(bytes)).ok().and_then(|document| document.root);
     let mut all = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
-    for event in Parser::new_from_str(text) {
-        let Ok((event, _)) = event else { break };
-        match event {
-            Event::MappingStart(..) => {
-                open.push(Open::Mapping(None));
-                continue;
-            }
-            Event::SequenceStart(..) => {
-                open.push(Open::Sequence);
-                continue;
-            }
-            Event::Scalar(value, ..) => {
-                if let Some(Open::Mapping(key @ None)) = open.last_mut() {
-                    *key = Some(value.into_owned());
-                    continue;
-                }
-                let key = |open: &Open| match open {
-                    Open::Mapping(key) => key.clone(),
-                    Open::Sequence => None,
-                };
-                all.push((open.iter().filter_map(key).collect(), value.into_owned()));
-            }
-            Event::Alias(_) => {}
-            Event::MappingEnd | Event::SequenceEnd => {
-                open.pop();
-            }
-            Event::DocumentEnd => break,
-            _ => continue,
-        }
-        if let Some(Open::Mapping(key)) = open.last_mut() {
-            *key = None;
+    let mut open: Vec<(Vec<String>, Node)> = root.into_iter().map(|node| (Vec::new(), node)).collect();
+    while let Some((keys, node)) = open.pop() {
+        match node.value {
+            Value::Scalar(text, _) => all.push((keys, text)),
+            Value::Sequence { items, .. } => open.extend(items.into_iter().rev().map(|item| (keys.clone(), item))),
+            Value::Mapping { pairs, .. } => open.extend(pairs.into_iter().rev().map(|(key, value)| {
+                let own = key.scalar().unwrap_or_default().to_owned();
+                ([keys.as_slice(), &[own]].concat(), value)
+            })),
         }
     }
     all
@@ -317,9 +291,6 @@ mod tests {
         let (_dir, root) = root(&[CLOUD]);
         let change = switch_off(&root).unwrap().unwrap();
         assert_eq!(change.after.as_deref(), Some(OFF));
-        assert!(
-            settings(std::str::from_utf8(OFF).unwrap())
-                == [(vec!["network".into(), "config".into()], "disabled".into())]
-        );
+        assert!(settings(OFF) == [(vec!["network".into(), "config".into()], "disabled".into())]);
     }
 }

@@ -55,8 +55,12 @@ pub fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     let planned: BTreeSet<RootPath> = files.chain(plan.changes.iter().map(|change| change.path.clone())).collect();
     plan.checks.push(program.check(planned.into_iter().collect()));
     plan.auto.after.extend(up.into_iter().map(|alias| Step::new(Action::Add(alias))));
-    plan.auto.after.extend(program.reread(touched.iter().map(|(definition, renderer)| (definition, *renderer))));
+    plan.auto
+        .after
+        .extend(program.reread(survey.systemd, touched.iter().map(|(definition, renderer)| (definition, *renderer))));
     plan.restart = Ok(Apply { before: Vec::new(), after: vec![program.apply()] });
+    let by_networkd = touched.iter().any(|(_, renderer)| *renderer == Renderer::Networkd);
+    plan.notes.extend(by_networkd.then(|| survey.systemd.rereading_note()).flatten());
     Ok(plan)
 }
 

@@ -50,7 +50,7 @@ pub fn stance(root: &Root) -> Result<Stance> {
         files: survey.files.iter().filter(|file| file.shadowed_by.is_none()).map(|file| file.path.clone()).collect(),
         auto: match definition {
             Some((_, Renderer::NetworkManager)) => "ip addr add, then netplan's generator and nmcli connection load",
-            _ => "ip addr add, then netplan's generator",
+            _ => "ip addr add, then netplan's generator, and networkd reads its files",
         }
         .to_owned(),
         restart: Ok("netplan apply".to_owned()),

@@ -5,6 +5,7 @@
 //! its command does all.
 
 use super::definitions::{Definition, Renderer};
+use crate::backend::networkd::release::Release;
 use crate::error::Result;
 use crate::plan::{Check, Command, Disturbs, Staged, Step};
 use crate::root::{Root, RootPath};
@@ -68,15 +69,22 @@ impl Program {
         Check { staged: Staged::Tree(files), argv: self.generate.iter().cloned().chain(options).collect() }
     }
 
-    /// The steps that make the renderers' files fresh, and NetworkManager read its profiles. networkd is not told: reading
-    /// its files again, it takes the primary address away for a moment, and for good what others have put up.
-    pub fn reread<'a>(&self, touched: impl Iterator<Item = (&'a Definition, Renderer)>) -> Vec<Step> {
+    /// The steps that make the renderers' files fresh, and the renderers read them: NetworkManager its profiles, networkd in
+    /// the way of its release. A networkd that is not told does not put the address up again after the link was down.
+    pub fn reread<'a>(
+        &self,
+        networkd: Release,
+        touched: impl Iterator<Item = (&'a Definition, Renderer)>,
+    ) -> Vec<Step> {
         let mut steps = vec![Step::reread(self.generate())];
+        let mut by_networkd = false;
         for (definition, renderer) in touched {
-            if renderer == Renderer::NetworkManager {
-                steps.push(Step::reread(load(definition)));
+            match renderer {
+                Renderer::NetworkManager => steps.push(Step::reread(load(definition))),
+                Renderer::Networkd => by_networkd = true,
             }
         }
+        steps.extend(by_networkd.then(|| networkd.reread()).into_iter().flatten());
         steps
     }
 

@@ -12,7 +12,7 @@ use super::files::File;
 use super::schema::is_section;
 use super::site::{editable, is_own};
 use crate::alias::{Alias, IfName};
-use crate::backend::{Entry, networkmanager};
+use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Plan, Step};
 use crate::root::{Root, RootPath};
@@ -45,12 +45,11 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     let files = survey.files.iter().map(|file| file.path.clone());
     plan.checks.push(program.check(files.collect()));
     let touched: Vec<_> = touched.into_iter().filter_map(|index| survey.definition(index)).collect();
-    let by_manager = touched.iter().any(|(_, renderer)| *renderer == Renderer::NetworkManager);
-    let down = |entry: &Entry| {
-        if by_manager { networkmanager::deletion(entry) } else { deletion(entry).into_iter().collect() }
-    };
-    let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).flat_map(down).collect();
-    plan.auto.after = program.reread(touched.iter().copied()).into_iter().chain(deletions.iter().cloned()).collect();
+    let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).filter_map(deletion).collect();
+    plan.auto.after =
+        program.reread(survey.systemd, touched.iter().copied()).into_iter().chain(deletions.iter().cloned()).collect();
+    let by_networkd = touched.iter().any(|(_, renderer)| *renderer == Renderer::Networkd);
+    plan.notes.extend(by_networkd.then(|| survey.systemd.rereading_note()).flatten());
     let after = std::iter::once(program.apply()).chain(deletions).collect();
     plan.restart = Ok(Apply { before: Vec::new(), after });
     Ok(plan)

@@ -191,6 +191,9 @@ fn insecure(root: &Root, path: &RootPath, target: &RootPath) -> Result<Option<Re
 
 /// Marks all but one of the loadable profiles with the same UUID, and those that were deleted: the directory counts first,
 /// then the later time, then the greater name (`cmp_fcn()` of the plugin, measured).
+///
+/// Of two with the same bytes that is no difference, so that the one whose name is no copy's stands for both: guides have a
+/// copy made before the first edit, and that edit makes the profile the later one.
 fn shadow(all: &mut [Profile], gone: &[(String, Site, RootPath)]) {
     let mut best: BTreeMap<String, usize> = BTreeMap::new();
     let rank = |profile: &Profile| (profile.site, profile.modified, profile.path.clone());
@@ -200,6 +203,17 @@ fn shadow(all: &mut [Profile], gone: &[(String, Site, RootPath)]) {
         if all.get(*known).is_some_and(|known| rank(known) < rank(profile)) {
             *known = index;
         }
+    }
+    for index in best.values_mut() {
+        let Some(winner) = all.get(*index).filter(|winner| winner.is_copy()) else { continue };
+        let stands_for = |other: &&Profile| {
+            (other.site, &other.connection.uuid) == (winner.site, &winner.connection.uuid)
+                && other.refused.is_none()
+                && !other.is_copy()
+                && other.text.bytes() == winner.text.bytes()
+        };
+        let original = all.iter().filter(stands_for).max_by_key(|other| rank(other));
+        *index = original.and_then(|original| all.iter().position(|one| one.path == original.path)).unwrap_or(*index);
     }
     let paths: BTreeMap<String, RootPath> =
         best.into_iter().filter_map(|(uuid, index)| Some((uuid, all.get(index)?.path.clone()))).collect();

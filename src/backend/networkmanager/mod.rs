@@ -19,7 +19,6 @@ use crate::error::Result;
 use crate::host;
 use crate::plan::{Action, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root};
-pub(super) use remove::deletion;
 
 use addresses::{Address, Family};
 use choose::{Choice, RECORDS, Scene};

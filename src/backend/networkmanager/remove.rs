@@ -9,10 +9,10 @@ use super::add::{not_editable, shared};
 use super::addresses::{Address, Family, group};
 use super::files::Profile;
 use super::{Survey, if_name, load, restart};
-use crate::alias::{Alias, host_prefix};
+use crate::alias::Alias;
 use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::{Action, Apply, Command, Plan, Step};
+use crate::plan::{Action, Apply, Plan, Step};
 use crate::root::{Root, RootPath};
 use crate::syntax::keyfile::{Body, Group, Keyfile};
 use crate::text::{Splice, Text};
@@ -49,7 +49,7 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     if plan.leaves_files() {
         return Ok(plan);
     }
-    let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).flat_map(deletion).collect();
+    let deletions: Vec<Step> = gone.iter().filter(|entry| entry.is_effective()).filter_map(deletion).collect();
     plan.auto.after = loads.into_iter().chain(deletions.iter().cloned()).collect();
     plan.restart = Ok(Apply { before: Vec::new(), after: [restart()].into_iter().chain(deletions).collect() });
     Ok(plan)
@@ -67,19 +67,10 @@ fn copies(survey: &Survey, gone: &[Entry]) -> Vec<String> {
     survey.profiles.iter().filter(has).map(word).collect()
 }
 
-/// Takes an address down. NetworkManager gives an IPv6 address a route of its own, which outlives it (measured with 1.52);
-/// `flush` takes it where it is there.
-pub fn deletion(entry: &Entry) -> Vec<Step> {
-    let Some(interface) = if_name(&entry.interface) else { return Vec::new() };
-    let (ip, device) = (entry.address.addr(), interface.to_string());
-    let alias = Alias { interface, address: entry.address, label: None, preferred: true };
-    let mut steps = vec![Step::new(Action::Delete(alias))];
-    if ip.is_ipv6() && entry.address.prefix_len() == host_prefix(ip) {
-        let route = ip.to_string();
-        let argv = ["ip", "-6", "route", "flush", "exact", &route, "dev", &device, "proto", "kernel"];
-        steps.push(Step::new(Action::Run(Command::new(argv))));
-    }
-    steps
+/// Takes an address down; `live` takes the route that NetworkManager made for it along.
+fn deletion(entry: &Entry) -> Option<Step> {
+    let alias = Alias { interface: if_name(&entry.interface)?, address: entry.address, label: None, preferred: true };
+    Some(Step::new(Action::Delete(alias)))
 }
 
 /// What goes from one profile.
