@@ -28,7 +28,7 @@ const GUARDED: &[(&str, &[&str], &str)] = &[
     ("SmartOS", &["/usbkey", "/etc/rc.d/smartdc"], "use vmadm update for a zone, /usbkey/config for the global zone"),
 ];
 
-/// What to do on NixOS (networking.interfaces.<name>.ipv4.addresses of its manual); `add` fills the address in.
+/// What to do on NixOS (`networking.interfaces.<name>.ipv4.addresses` of its manual); `add` fills the address in.
 pub const NIXOS_HINT: &str = "add to its configuration: networking.interfaces.<name>.ipv4.addresses = \
                               [ { address = \"192.0.2.1\"; prefixLength = 32; } ];";
 

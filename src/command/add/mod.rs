@@ -50,6 +50,12 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
     let mut down = Vec::new();
     let mut lines = Vec::new();
     let mut notes = detection.claim.warnings.clone();
+    if arguments.in_place && detection.backend.name() != "netplan" {
+        notes.push(format!(
+            "--in-place means nothing to {}, which has no file of ipalias's own",
+            detection.backend.name()
+        ));
+    }
     for &address in wanted {
         let alias = Alias { interface: interface.clone(), address, label: label.cloned(), preferred };
         let entries = known.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
