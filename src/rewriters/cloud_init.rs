@@ -29,7 +29,7 @@ const EVERY_BOOT: &[&str] = &["Azure", "GCE", "Hetzner", "RbxCloud", "Scaleway",
 /// Datasources that may have it written at a boot where the hardware changed.
 const SOME_BOOTS: &[&str] = &["Ec2", "VMware"];
 
-/// Files that cloud-init writes where they exist; a `*` stands for an interface.
+/// Files that cloud-init writes: the directory, how the name begins, how it ends.
 const WRITTEN: &[(&str, &str, &str)] = &[
     ("/etc/netplan", "50-cloud-init", ".yaml"),
     ("/etc/network/interfaces.d", "50-cloud-init", ""),
@@ -59,7 +59,8 @@ pub fn warnings(root: &Root, files: &[RootPath]) -> Result<Vec<String>> {
             its.extend(files_of(root, dir)?.into_iter().filter(fits).map(|path| path.to_string()));
         }
         if !its.is_empty() {
-            all.push(format!("cloud-init writes {} anew {when}; other files it leaves alone", its.join(", ")));
+            let its = its.join(", ");
+            all.push(format!("cloud-init writes {its} anew {when} ({hint}); other files it leaves alone"));
         }
     }
     Ok(all)
