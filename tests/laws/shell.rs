@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod support;
-
 use std::process::Command;
 
+use crate::support::laws::config;
 use ipalias::syntax::shell::{Dialect, Environment, Value, deletion, line_after};
 use ipalias::text::Text;
 use proptest::prelude::*;
-use support::laws::config;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 

@@ -5,10 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-mod support;
-
 use std::sync::OnceLock;
 
+use crate::support::laws::{config, missing, refused, show};
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation, Stance};
 use ipalias::proof::{Goal, prove};
@@ -17,7 +16,6 @@ use ipalias::syntax::words::{self, Dialect, Joins};
 use ipalias::text::Text;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use support::laws::{config, missing, refused, show};
 
 /// Lines as they are found, and as nobody should write them.
 const LINES: &[&[u8]] = &[

@@ -3,12 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::laws::{missing, refused, show};
 use ipalias::alias::{Alias, IfName, Label, parse_address};
 use ipalias::backend::{Backend, Entry, Role, Situation, netplan::Netplan};
 use ipalias::plan::Plan;
@@ -19,7 +18,6 @@ use ipalias::text::Text;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use saphyr_parser::{Event, Parser};
-use support::laws::{missing, refused, show};
 
 /// A value, whatever it is written like.
 #[derive(Debug, Clone, PartialEq)]
@@ -377,7 +375,7 @@ fn empty(dir: &Path) -> Root {
 
 /// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
 fn check<T: std::fmt::Debug>(least: usize, cases: impl Strategy<Value = T>, law: impl Fn(&T) -> bool) {
-    let config = support::laws::config(1);
+    let config = crate::support::laws::config(1);
     let count = config.cases as usize;
     let told = AtomicUsize::new(0);
     let run = TestRunner::new(config).run(&cases, |case| {

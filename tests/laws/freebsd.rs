@@ -5,12 +5,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::laws::{config, refused, show, write};
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
 use ipalias::plan::{Action, Plan};
@@ -18,7 +17,6 @@ use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use support::laws::{config, refused, show, write};
 
 /// Systems by what their roots have: the version and the functions of network.subr.
 const SYSTEMS: &[(&str, Option<&str>, &str)] = &[

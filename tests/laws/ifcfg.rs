@@ -6,13 +6,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::support::laws::{config, missing, refused, show};
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
 use ipalias::plan::Plan;
@@ -20,7 +19,6 @@ use ipalias::proof::{Goal, prove};
 use ipalias::root::{Root, RootPath};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use support::laws::{config, missing, refused, show};
 
 const DIR: &str = "/etc/sysconfig/network-scripts";
 
@@ -354,7 +352,7 @@ fn table(top: &Path) -> Option<BTreeSet<String>> {
     let mut bash = Command::new("bash");
     bash.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/semantics/ifcfg.sh")).arg(top);
     bash.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
-    let output = support::tool(&mut bash)?;
+    let output = crate::support::tool(&mut bash)?;
     let normal = |line: &str| {
         let (device, address) = line.split_once(' ').unwrap();
         format!("{device} {}", address.parse::<ipnet::IpNet>().unwrap())
@@ -446,7 +444,7 @@ proptest! {
     fn the_table_of_the_consumers_agrees(host in host(), wanted in wishes()) {
         let (backend, root) = host.open();
         let old = backend.entries(&root).unwrap();
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let plan = refused(backend.add(&root, &missing(wanted, &old), &Situation::default()));
         let (plan, entries) = match plan {
             Some(plan) => (plan.clone(), backend.entries(&plan.overlay(&root)).unwrap()),

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -193,7 +191,7 @@ fn empty(dir: &Path) -> Root {
 
 /// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
 fn check(least: usize, law: impl Fn(&Root, &Case) -> bool) {
-    let config = support::laws::config(1);
+    let config = crate::support::laws::config(1);
     let cases = config.cases;
     let dir = tempfile::tempdir().unwrap();
     let empty = empty(dir.path());

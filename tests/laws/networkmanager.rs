@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -199,7 +197,7 @@ fn empty(dir: &Path) -> Root {
 
 /// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
 fn check(least: usize, law: impl Fn(&Root, &Case) -> bool) {
-    let config = support::laws::config(1);
+    let config = crate::support::laws::config(1);
     let cases = config.cases;
     let dir = tempfile::tempdir().unwrap();
     let empty = empty(dir.path());
@@ -299,28 +297,5 @@ fn every_address_can_be_removed_and_nothing_else_goes() {
             told = true;
         }
         told
-    });
-}
-
-#[test]
-fn soups_for_nmcli() {
-    let Some(dir) = std::env::var_os("IPALIAS_SOUPS") else { return };
-    let number = AtomicUsize::new(0);
-    check(1, |root, case| {
-        let number = number.fetch_add(1, Ordering::Relaxed);
-        let mut all = vec![(case.file.clone(), entries(root))];
-        if let Ok(plan) = NetworkManager.add(root, &missing(case, &all[0].1), &Situation::default()) {
-            let over = plan.overlay(root);
-            all.extend(plan.changes.iter().map(|change| (change.after.clone().unwrap(), entries(&over))));
-        }
-        for (which, (file, entries)) in all.into_iter().enumerate() {
-            let name = Path::new(&dir).join(format!("{number}-{which}"));
-            let mut lines: Vec<String> =
-                entries.iter().filter(|entry| entry.is_effective()).map(|entry| entry.address.to_string()).collect();
-            lines.sort();
-            std::fs::write(name.with_extension("keyfile"), file).unwrap();
-            std::fs::write(name.with_extension("says"), lines.concat()).unwrap();
-        }
-        true
     });
 }

@@ -5,14 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::laws::{config, refused, show, write};
 use ipalias::alias::{Alias, IfName, Label, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
 use ipalias::plan::Plan;
@@ -20,7 +19,6 @@ use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use support::laws::{config, refused, show, write};
 
 const SPECS: &[&str] = &[
     "192.0.2.10/24",
@@ -169,7 +167,7 @@ type Rows = BTreeSet<(String, IpAddr, u8)>;
 /// What the shell and the table of netifrc's rules say of the tree at `dir`.
 fn table(dir: &Path, sh: &str) -> Option<Rows> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/semantics/netifrc.sh");
-    let output = support::tool(Command::new(sh).arg(script).arg(dir).env("LC_ALL", "C"))?;
+    let output = crate::support::tool(Command::new(sh).arg(script).arg(dir).env("LC_ALL", "C"))?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let row = |line: &str| {
         let (interface, address) = line.split_once(' ').unwrap();
@@ -204,7 +202,7 @@ proptest! {
 
     #[test]
     fn add_twice_is_once_and_remove_undoes_it(host in host(), wanted in wishes()) {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let (backend, root) = (netifrc(), host.lay_out(dir.path()));
         drop(backend.detect(&root).unwrap());
         let Some(old) = refused(backend.entries(&root)) else { return Ok(()) };
@@ -229,7 +227,7 @@ proptest! {
 
     #[test]
     fn what_is_removed_is_gone_and_nothing_else(host in host(), picks in any::<u64>()) {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let (backend, root) = (netifrc(), host.lay_out(dir.path()));
         let Some(old) = refused(backend.entries(&root)) else { return Ok(()) };
         let picked = |(at, entry): &(usize, &Entry)| picks >> (at % 64) & 1 == 1 && entry.role == Role::Additional;
@@ -248,7 +246,7 @@ proptest! {
 
     #[test]
     fn entries_are_what_the_shell_says(host in host(), wanted in wishes()) {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let (backend, root) = (netifrc(), host.lay_out(dir.path()));
         let Some(old) = refused(backend.entries(&root)) else { return Ok(()) };
         let Some(found) = table(dir.path(), host.sh) else { return Ok(()) };

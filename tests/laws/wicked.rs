@@ -5,21 +5,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::laws::{config, refused, show, write};
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
 use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use support::laws::{config, refused, show, write};
 
 const SUFFIXES: &[&str] = &["", "_0", "_1", "_2", "_FO", "_v6", "2", "_00"];
 
@@ -182,7 +180,7 @@ fn wishes() -> impl Strategy<Value = Vec<Alias>> {
 /// What the table of wicked's rules says of the tree at `dir`.
 fn table(dir: &Path) -> Option<BTreeSet<(String, IpAddr, u8)>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/semantics/wicked.sh");
-    let output = support::tool(Command::new("sh").arg(script).arg(dir).env("LC_ALL", "C"))?;
+    let output = crate::support::tool(Command::new("sh").arg(script).arg(dir).env("LC_ALL", "C"))?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let row = |line: &str| {
         let (interface, address) = line.split_once(' ').unwrap();
@@ -202,7 +200,7 @@ proptest! {
 
     #[test]
     fn add_twice_is_once_and_remove_undoes_it(host in host(), wanted in wishes()) {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let (backend, root) = (wicked(), host.lay_out(dir.path()));
         let Some(old) = refused(backend.entries(&root)) else { return Ok(()) };
         drop(backend.detect(&root).unwrap());
@@ -235,7 +233,7 @@ proptest! {
 
     #[test]
     fn what_is_removed_is_gone_and_nothing_else(host in host(), picks in any::<u64>()) {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let (backend, root) = (wicked(), host.lay_out(dir.path()));
         let Some(old) = refused(backend.entries(&root)) else { return Ok(()) };
         let picked = |(at, entry): &(usize, &Entry)| picks >> (at % 64) & 1 == 1 && entry.role == Role::Additional;
@@ -254,7 +252,7 @@ proptest! {
 
     #[test]
     fn entries_are_what_wicked_sets(host in host(), wanted in wishes()) {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         let (backend, root) = (wicked(), host.lay_out(dir.path()));
         let Some(old) = refused(backend.entries(&root)) else { return Ok(()) };
         let Some(found) = table(dir.path()) else { return Ok(()) };

@@ -5,12 +5,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::laws::{config, missing, refused, show, write};
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{self, Backend, Entry, Role, Situation};
 use ipalias::plan::{Action, Plan};
@@ -18,7 +17,6 @@ use ipalias::proof::{Goal, prove};
 use ipalias::root::Root;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use support::laws::{config, missing, refused, show, write};
 
 const WISHES: &[&str] =
     &["203.0.113.5", "203.0.113.6", "203.0.113.9/29", "198.51.100.5", "198.51.100.6", "2001:db8::5", "2001:db8::77"];
@@ -39,7 +37,7 @@ impl std::fmt::Debug for Host {
 
 impl Host {
     fn lay_out(&self) -> tempfile::TempDir {
-        let dir = support::scratch();
+        let dir = crate::support::scratch();
         for (path, text) in &self.files {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -338,7 +336,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(select(b"inet alias198.51.100.7/24 \\\n\n\t#!;'\"$`(){}&|\r=_wm0\xff".to_vec()), 0..120)) {
         for (backend, path) in [("openbsd", "etc/hostname.em0"), ("netbsd", "etc/ifconfig.wm0"), ("netbsd", "etc/rc.conf"), ("netbsd", "etc/ifaliases")] {
-            let dir = support::scratch();
+            let dir = crate::support::scratch();
             std::fs::create_dir_all(dir.path().join("etc")).unwrap();
             std::fs::write(dir.path().join(path), &bytes).unwrap();
             let root = Root::open(dir.path()).unwrap();
