@@ -31,7 +31,7 @@ soon() { local end=$((SECONDS + 5)); while [ "$SECONDS" -lt "$end" ]; do ! "$@" 
 others() { # [ADDR..] : all addresses and routes but those of ADDR. A restart of networkd 252 loses the metric of a lease's subnet
   local a pattern='^$'
   for a in "$@"; do pattern="$pattern|(^| )${a//./\\.}([/ ]|\$)"; done
-  host sh -c 'ip -o address show; ip route show; ip -6 route show' | sed 's/^[0-9]*: //; s/\\.*//; s/ noprefixroute//; s/ proto kernel_l[ol]//; /inet \| proto kernel /s/ metric 1024//; s/ *$//' | grep -vE "$pattern" | sort
+  host sh -c 'ip -o address show; ip route show; ip -6 route show' | sed 's/^[0-9]*: //; s/\\.*//; s/ noprefixroute//; s/ proto kernel_l[ol]//; /inet \| proto kernel /s/ metric \(1024\|100\)//; s/ *$//' | grep -vE "$pattern" | sort
 }
 source_of() { host ip route get "$1" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).* src \([^ ]*\).*/\1 \2/p'; }
 sources_near() { source_of 192.0.2.1; source_of 2001:db8::1; }
