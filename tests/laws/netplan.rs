@@ -4,10 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::laws::{missing, refused, show};
 use ipalias::alias::{Alias, IfName, Label, parse_address};
 use ipalias::backend::{Backend, Entry, Role, Situation, netplan::Netplan};
 use ipalias::plan::Plan;
@@ -16,8 +13,9 @@ use ipalias::root::{Root, RootPath};
 use ipalias::syntax::yaml::{self, Node, Value};
 use ipalias::text::Text;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use saphyr_parser::{Event, Parser};
+
+use crate::support::laws::{check, empty, missing, refused, show};
 
 /// A value, whatever it is written like.
 #[derive(Debug, Clone, PartialEq)]
@@ -366,27 +364,6 @@ fn root(empty: &Root, case: &Case) -> Root {
     let generator = ("/usr/libexec/netplan/generate".into(), Some(b"ELF".to_vec()), 0o755);
     let files = case.files.iter().map(|(name, bytes)| (RootPath::from(*name), Some(bytes.clone()), 0o600));
     empty.with_planned(files.chain([generator]))
-}
-
-fn empty(dir: &Path) -> Root {
-    std::fs::create_dir(dir.join("etc")).unwrap();
-    Root::open(dir).unwrap()
-}
-
-/// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
-fn check<T: std::fmt::Debug>(least: usize, cases: impl Strategy<Value = T>, law: impl Fn(&T) -> bool) {
-    let config = crate::support::laws::config(1);
-    let count = config.cases as usize;
-    let told = AtomicUsize::new(0);
-    let run = TestRunner::new(config).run(&cases, |case| {
-        told.fetch_add(usize::from(law(&case)), Ordering::Relaxed);
-        Ok(())
-    });
-    if let Err(error) = run {
-        panic!("{error}");
-    }
-    let told = told.into_inner();
-    assert!(told * least >= count, "only {told} of {count} cases told anything");
 }
 
 /// Every scalar stands where its span says, and nothing reaches into its neighbour.

@@ -5,8 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ipalias::alias::{Alias, IfName, parse_address};
 use ipalias::backend::{Backend, Entry, Role, Situation, networkmanager::NetworkManager};
@@ -15,7 +13,8 @@ use ipalias::root::{Root, RootPath};
 use ipalias::syntax::keyfile::Keyfile;
 use ipalias::text::Text;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+
+use crate::support::laws::{self, empty};
 
 const PATH: &str = "/etc/NetworkManager/system-connections/eth0.nmconnection";
 
@@ -190,27 +189,11 @@ fn root(empty: &Root, case: &Case) -> Root {
     empty.with_planned([(RootPath::from(PATH), Some(case.file.clone()), 0o600)])
 }
 
-fn empty(dir: &Path) -> Root {
-    std::fs::create_dir(dir.join("etc")).unwrap();
-    Root::open(dir).unwrap()
-}
-
-/// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
+/// Runs `law` on random cases, see [`laws::check`].
 fn check(least: usize, law: impl Fn(&Root, &Case) -> bool) {
-    let config = crate::support::laws::config(1);
-    let cases = config.cases;
     let dir = tempfile::tempdir().unwrap();
     let empty = empty(dir.path());
-    let told = AtomicUsize::new(0);
-    let run = TestRunner::new(config).run(&case(), |case| {
-        told.fetch_add(usize::from(law(&root(&empty, &case), &case)), Ordering::Relaxed);
-        Ok(())
-    });
-    if let Err(error) = run {
-        panic!("{error}");
-    }
-    let told = told.into_inner();
-    assert!(told * least >= cases as usize, "only {told} of {cases} cases told anything");
+    laws::check(least, case(), |case| law(&root(&empty, case), case));
 }
 
 fn entries(root: &Root) -> Vec<Entry> {

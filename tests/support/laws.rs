@@ -1,12 +1,15 @@
 //! What the laws of several backends share.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ipalias::alias::Alias;
 use ipalias::backend::Entry;
 use ipalias::error::{Kind, Refusal};
 use ipalias::plan::Plan;
-use proptest::test_runner::{Config, RngSeed};
+use ipalias::root::Root;
+use proptest::prelude::Strategy;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 /// The configuration of a law: 256 cases, or `PROPTEST_CASES`; the same ones each time, so that a run says something about
 /// the change at hand, unless `PROPTEST_RNG_SEED` names others. One in `part` of them where each starts programs.
@@ -17,6 +20,28 @@ pub fn config(part: u32) -> Config {
         named @ RngSeed::Fixed(_) => named,
     };
     Config { cases: all.cases / part, rng_seed, ..all }
+}
+
+/// Runs `law` on random cases; it says whether the case told anything, which one in `least` has to.
+pub fn check<T: std::fmt::Debug>(least: usize, cases: impl Strategy<Value = T>, law: impl Fn(&T) -> bool) {
+    let config = config(1);
+    let count = config.cases as usize;
+    let told = AtomicUsize::new(0);
+    let run = TestRunner::new(config).run(&cases, |case| {
+        told.fetch_add(usize::from(law(&case)), Ordering::Relaxed);
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error}");
+    }
+    let told = told.into_inner();
+    assert!(told * least >= count, "only {told} of {count} cases told anything");
+}
+
+/// A root with nothing in it, at `dir`.
+pub fn empty(dir: &Path) -> Root {
+    std::fs::create_dir(dir.join("etc")).unwrap();
+    Root::open(dir).unwrap()
 }
 
 /// Nothing for a refusal, which says what to do and is no defect.
