@@ -12,8 +12,9 @@ use super::{Session, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Entry, Role, Situation, cpanel};
 use crate::cli::Add;
+use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::live::Expectation;
+use crate::live::{Expectation, Snapshot};
 use crate::plan::{Action, Plan, Step};
 use crate::proof::{self, Goal};
 use crate::rewriters;
@@ -32,86 +33,124 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
 }
 
 fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
-    let preferred = arguments.preferred;
     let detection = session.detect().map_err(|error| checks::for_nixos(error, wanted))?;
+    let backend = detection.backend;
     let snapshot = session.snapshot()?;
     let interface = session.interface(&detection, snapshot.as_ref())?;
-    let old = detection.backend.entries(&session.root)?;
+    let old = backend.entries(&session.root)?;
     let now = Situation {
         may_switch_to_static: arguments.make_static,
         in_place: arguments.in_place,
         ..situation(snapshot.as_ref())
     };
-    let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
-    let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
     let below = session.entries_below(&detection)?;
-    let primaries: Vec<&Entry> = old.iter().chain(&below).filter(|entry| entry.role == Role::Primary).collect();
-    let mut missing = Vec::new();
-    let mut down = Vec::new();
-    let mut lines = Vec::new();
-    let mut notes = detection.claim.warnings.clone();
-    if arguments.in_place && detection.backend.name() != "netplan" {
-        notes.push(format!(
-            "--in-place means nothing to {}, which has no file of ipalias's own",
-            detection.backend.name()
-        ));
-    }
-    for &address in wanted {
-        let alias = Alias { interface: interface.clone(), address, label: label.cloned(), preferred };
-        let entries = known.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
-        let live = up.get(&address.addr()).map(Vec::as_slice).unwrap_or_default();
-        checks::acceptable(&alias, &primaries, entries, live, snapshot.as_ref())?;
-        checks::only_once(&alias, &below, &detection)?;
-        let up = live.first();
-        match entries.iter().find(|entry| entry.is_effective()) {
-            Some(entry) => {
-                let present = configured(&interface, entry, preferred);
-                if entry.address != address {
-                    notes.push(format!(
-                        "{} is configured with the prefix /{} ({}:{}); that is left as it is",
-                        address.addr(),
-                        entry.address.prefix_len(),
-                        entry.path,
-                        entry.line
-                    ));
-                }
-                let place = Some(format!("configured in {}:{}", entry.path, entry.line));
-                let idle = up.is_some() || snapshot.is_none();
-                lines.push(line(&present, if idle { "unchanged" } else { "activated" }, place));
-                if !idle {
-                    down.push(present);
-                }
-            }
-            None => {
-                lines.push(line(&alias, "added", up.map(|_| "it was up already, and is persistent now".to_owned())));
-                notes.extend(checks::too_wide(&alias, &primaries, &now));
-                missing.push(alias);
-            }
-        }
+    let scene = Scene { detection: &detection, old: &old, below: &below, now: &now, snapshot: snapshot.as_ref() };
+    let wish = |address: &IpNet| Alias {
+        interface: interface.clone(),
+        address: *address,
+        label: label.cloned(),
+        preferred: arguments.preferred,
+    };
+    let Comparison { missing, down, mut lines, mut notes } = compare(&scene, wanted.iter().map(wish))?;
+    if arguments.in_place && backend.name() != "netplan" {
+        notes.push(format!("--in-place means nothing to {}, which has no file of ipalias's own", backend.name()));
     }
     if !arguments.force {
         checks::unclaimed(&session.root, &missing, &old, &detection)?;
     }
-    let mut plan =
-        if missing.is_empty() { Plan::nothing() } else { detection.backend.add(&session.root, &missing, &now)? };
+    let mut plan = if missing.is_empty() { Plan::nothing() } else { backend.add(&session.root, &missing, &now)? };
     for alias in &down {
-        let step = Step::up(detection.backend.direct(alias));
+        let step = Step::up(backend.direct(alias));
         plan.auto.after.push(step.clone());
         if let Ok(restart) = &mut plan.restart {
             restart.after.push(step);
         }
     }
-    let entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Present(&missing))?;
+    let entries = proof::prove(backend, &session.root, &old, &plan, Goal::Present(&missing))?;
+    if arguments.addresses.panel_api {
+        plan = cpanel::by_api(backend, &session.root, plan, &missing, &[], session.runs_commands())?;
+    }
+    with_labels(&mut plan, &mut lines, &entries);
+    plan.notes.splice(0..0, notes);
+    with_rewriters(session, &mut plan, &detection, arguments.disable_cloud_init_network)?;
+    // Files that WHM is going to change are as they were when our own steps begin.
+    let entries = if arguments.addresses.panel_api { old } else { entries };
+    let is_down = |alias: &&Alias| now.up(alias.address.addr()).is_none();
+    let probe =
+        if arguments.force { Vec::new() } else { missing.iter().chain(&down).filter(is_down).cloned().collect() };
+    let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
+    let announce = if arguments.no_announce { Vec::new() } else { expect.up.clone() };
+    let link = OnLink { probe, announce };
+    let (undoes, metadata) = Default::default();
+    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, link, undoes, metadata })
+}
+
+/// What is there.
+struct Scene<'a> {
+    detection: &'a Detection,
+    old: &'a [Entry],
+    /// Below a control panel.
+    below: &'a [Entry],
+    now: &'a Situation,
+    snapshot: Option<&'a Snapshot>,
+}
+
+/// What is asked for, compared with what is there.
+struct Comparison {
+    /// In no file yet.
+    missing: Vec<Alias>,
+    /// In a file, and not up.
+    down: Vec<Alias>,
+    lines: Vec<AddressLine>,
+    notes: Vec<String>,
+}
+
+/// Compares `wishes` with the scene; refuses those that would do harm.
+fn compare(scene: &Scene<'_>, wishes: impl Iterator<Item = Alias>) -> Result<Comparison> {
+    let Scene { detection, old, below, now, snapshot } = scene;
+    let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
+    let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
+    let primaries: Vec<&Entry> = old.iter().chain(*below).filter(|entry| entry.role == Role::Primary).collect();
+    let (missing, down, lines) = Default::default();
+    let mut found = Comparison { missing, down, lines, notes: detection.claim.warnings.clone() };
+    for alias in wishes {
+        let ip = alias.address.addr();
+        let entries = known.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        let live = up.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        checks::acceptable(&alias, &primaries, entries, live, *snapshot)?;
+        checks::only_once(&alias, below, detection)?;
+        let Some(entry) = entries.iter().find(|entry| entry.is_effective()) else {
+            let note = live.first().map(|_| "it was up already, and is persistent now".to_owned());
+            found.lines.push(line(&alias, "added", note));
+            found.notes.extend(checks::too_wide(&alias, &primaries, now));
+            found.missing.push(alias);
+            continue;
+        };
+        let present = configured(&alias.interface, entry, alias.preferred);
+        if entry.address != alias.address {
+            let (prefix, path, line) = (entry.address.prefix_len(), &entry.path, entry.line);
+            found
+                .notes
+                .push(format!("{ip} is configured with the prefix /{prefix} ({path}:{line}); that is left as it is"));
+        }
+        let place = Some(format!("configured in {}:{}", entry.path, entry.line));
+        let idle = !live.is_empty() || snapshot.is_none();
+        found.lines.push(line(&present, if idle { "unchanged" } else { "activated" }, place));
+        if !idle {
+            found.down.push(present);
+        }
+    }
+    Ok(found)
+}
+
+/// An address comes up with the label that its file gives it, also where the file had one before (a repair).
+fn with_labels(plan: &mut Plan, lines: &mut [AddressLine], entries: &[Entry]) {
     let effective = entries.iter().filter(|entry| entry.is_effective());
     let labels: BTreeMap<String, &String> =
         effective.filter_map(|entry| Some((entry.address.to_string(), entry.label.as_ref()?))).collect();
     for line in lines.iter_mut().filter(|line| line.result == "added" && line.label.is_none()) {
         line.label = labels.get(&line.address).map(ToString::to_string);
     }
-    if arguments.addresses.panel_api {
-        plan = cpanel::by_api(detection.backend, &session.root, plan, &missing, &[], session.runs_commands())?;
-    }
-    // An address comes up with the label that its file gives it, also where the file had one before (a repair).
     let restart = plan.restart.iter_mut().flat_map(|apply| &mut apply.after);
     for step in plan.auto.after.iter_mut().chain(restart) {
         if let Action::Add(alias @ Alias { label: None, .. }) = &mut step.action {
@@ -119,25 +158,19 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
             alias.label = label.and_then(|label| Label::new(label).ok()).filter(|_| alias.address.addr().is_ipv4());
         }
     }
-    plan.notes.splice(0..0, notes);
+}
+
+/// Adds what is to be said of those who write the same files, and switches cloud-init off if that is wanted.
+fn with_rewriters(session: &Session, plan: &mut Plan, detection: &Detection, switch_off: bool) -> Result<()> {
     let written: Vec<RootPath> = plan.written().map(|change| change.path.clone()).collect();
-    if arguments.disable_cloud_init_network {
+    if switch_off {
         // First: files that it could still write come after it.
         plan.changes.splice(0..0, rewriters::cloud_init::switch_off(&session.root)?);
     }
     if !written.is_empty() {
         plan.notes.extend(rewriters::warnings(&plan.overlay(&session.root), &written, &detection.claim.files)?);
     }
-    // Files that WHM is going to change are as they were when our own steps begin.
-    let entries = if arguments.addresses.panel_api { old } else { entries };
-    let is_down = |alias: &&Alias| !up.contains_key(&alias.address.addr());
-    let probe =
-        if arguments.force { Vec::new() } else { missing.iter().chain(&down).filter(is_down).cloned().collect() };
-    let expect = Expectation { up: missing.into_iter().chain(down).collect(), gone: Vec::new() };
-    let announce = if arguments.no_announce { Vec::new() } else { expect.up.clone() };
-    let (backend, link) = (detection.backend, OnLink { probe, announce });
-    let (undoes, metadata) = Default::default();
-    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, link, undoes, metadata })
+    Ok(())
 }
 
 fn by_address<T>(all: impl Iterator<Item = (IpAddr, T)>) -> BTreeMap<IpAddr, Vec<T>> {
