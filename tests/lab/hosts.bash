@@ -26,6 +26,7 @@ live() { # ADDR.. : configured and usable
 }
 gone() { local all a; all=$(addresses); for a in "$@"; do ! grep -F " $a/" <<<"$all" || return 1; done; }
 answers() { local a; for a in "$@"; do "$LAB" ping "$NAME" "$a" || { echo "no answer from $a"; return 1; }; done; }
+as_before() { same "$1" "$(others "${@:2}")"; }
 soon() { local end=$((SECONDS + 5)); while [ "$SECONDS" -lt "$end" ]; do ! "$@" >/dev/null || return 0; sleep 0.2; done; "$@"; } # after a boot
 
 others() { # [ADDR..] : all addresses and routes but those of ADDR. A restart of networkd 252 loses the metric of a lease's subnet

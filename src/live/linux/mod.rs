@@ -106,20 +106,28 @@ impl Kernel {
                 Err(errno) => return Err(errno).with_context(|| format!("taking {} off {}", up.net, up.interface)),
             }
         }
-        self.delete_orphans(&up)
+        let host = |(name, ip): &(&str, IpAddr)| ((*name).to_owned(), IpNet::from(*ip));
+        let subnets = up.iter().map(|up| (up.interface.clone(), up.net.trunc())).chain(gone.iter().map(host)).collect();
+        self.delete_orphans(&subnets)
     }
 
-    /// Takes away the routes to the subnets of addresses that are `gone`, where a manager made them (NetworkManager does)
-    /// and no other address of the interface has that subnet: a failover address would stay unreachable from here once
-    /// another server has it.
-    fn delete_orphans(&self, gone: &[Address]) -> Result<()> {
-        if !gone.iter().any(|gone| gone.state.without_route) {
+    /// Takes away the routes to `subnets` of IPv6 addresses that are gone, where no other address of the interface has the
+    /// subnet. The kernel does that for its own routes; those that a manager made (NetworkManager does, and takes addresses
+    /// away itself at a restart) would stay, and a failover address be unreachable from here once another server has it.
+    fn delete_orphans(&self, subnets: &BTreeSet<(String, IpNet)>) -> Result<()> {
+        if !subnets.iter().any(|(_, net)| net.addr().is_ipv6()) {
             return Ok(());
         }
         let (_, addresses, routes) = self.look()?;
-        let subnet = |address: &Address| (address.interface.clone(), address.net.trunc());
-        let held: BTreeSet<_> = addresses.iter().map(subnet).collect();
-        let orphan = |route: &&Route| gone.iter().any(|gone| !held.contains(&subnet(gone)) && route.is_made_for(gone));
+        let held: BTreeSet<_> =
+            addresses.iter().map(|address| (address.interface.clone(), address.net.trunc())).collect();
+        let to: BTreeSet<(&str, String)> =
+            subnets.difference(&held).map(|(name, net)| (name.as_str(), net.to_string())).collect();
+        let orphan = |route: &&Route| {
+            let interface = route.interface.as_deref().unwrap_or_default();
+            let by_kernel = route.raw.header.protocol == RouteProtocol::Kernel && route.gateway.is_none();
+            route.is_ipv6 && by_kernel && to.contains(&(interface, route.to.clone()))
+        };
         let orphans = routes.iter().filter(orphan).map(|route| route.raw.clone()).collect();
         for answer in self.netlink.delete_routes(orphans)? {
             match answer {
