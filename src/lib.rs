@@ -19,6 +19,7 @@ pub mod error;
 pub mod host;
 pub mod journal;
 pub mod live;
+mod mutants;
 pub mod plan;
 pub mod proof;
 pub mod rewriters;

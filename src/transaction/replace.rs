@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use super::metadata;
 use crate::error::{Kind, Refusal, Result};
 use crate::journal::{Metadata, digest};
+use crate::mutants;
 use crate::root::{self, Dir, Root, RootPath};
 
 /// A file with its replacement ready beside it.
@@ -77,6 +78,9 @@ fn fill(file: &mut File, bytes: &[u8], metadata: &Metadata, modified: Option<Sys
     if let Some(time) = modified {
         file.set_modified(time).context("carrying the time over")?;
     }
+    if mutants::NO_FILE_SYNC {
+        return Ok(());
+    }
     file.sync_all().context("syncing a temporary file")
 }
 
@@ -104,7 +108,7 @@ impl Staged {
             (None, true) => dir.rename_new(temp, name).map_err(replacing),
             (Some(expect), true) => {
                 match dir.exchange(temp, name) {
-                    Ok(()) if self.digest_of(temp)?.as_ref() == Some(expect) => {}
+                    Ok(()) if mutants::NO_EXCHANGE_CHECK || self.digest_of(temp)?.as_ref() == Some(expect) => {}
                     Ok(()) => {
                         dir.exchange(temp, name).map_err(replacing)?;
                         return Err(changed());

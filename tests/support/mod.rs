@@ -131,3 +131,10 @@ pub fn scratch() -> tempfile::TempDir {
 pub fn ipalias(root: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments).output().unwrap()
 }
+
+/// Records what a test found for promise `id` (`P07`), a line for each `name`, so that `tests/show-promises` can print it.
+pub fn promise(id: &str, name: &str, found: &str) {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("promises");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join(format!("{id}-{name}")), format!("{found}\n")).unwrap();
+}

@@ -163,6 +163,9 @@ impl Dir {
 
     /// Makes its names durable. File systems without that notion (NFS, vfat) are taken as they are.
     pub(crate) fn sync(&self) -> io::Result<()> {
+        if crate::mutants::NO_DIR_SYNC {
+            return Ok(());
+        }
         match sys::fsync(&sys::openat(&self.0, ".", LIST, Mode::empty())?) {
             Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
             Err(errno) => Err(errno.into()),

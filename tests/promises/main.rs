@@ -1,0 +1,16 @@
+//! The promises of docs/promises.md, each shown by a test named after it (`p01_…`), a module per kind of harness.
+//!
+//! What a test found goes to `target/tmp/promises` (see `support::promise`), and `tests/show-promises` prints it.
+//! Most need root and tools of Debian's; `IPALIAS_REQUIRE_TOOLS` makes their absence a failure.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
