@@ -154,9 +154,9 @@ pub struct Hold {
 pub struct Expire {
     /// Which change
     pub token: String,
-    /// Wait for its end first
+    /// Wait until it is due
     #[arg(long)]
-    pub wait: bool,
+    pub when_due: bool,
 }
 
 /// What a change was asked for by, so that a confirmation can carry it out later.

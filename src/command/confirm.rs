@@ -35,7 +35,8 @@ pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
     if let Held::Live { request, .. } = &change.what {
         let persist = || {
             let request: Request = serde_json::from_value(request.clone()).context("reading the request")?;
-            let mut again = session.settling(Settling { confirms: Some(change.token.clone()) })?;
+            let mut again =
+                session.settling(Settling { confirms: Some((change.token.clone(), change.argv.clone())) })?;
             again.options = with_words(request.options, &session.options);
             perform_verb(&again, &request.verb)
         };

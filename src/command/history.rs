@@ -28,11 +28,35 @@ struct Line {
     rolled_back: bool,
 }
 
+/// A change that waits for confirmation.
 #[derive(Serialize)]
-struct Waiting {
+pub(super) struct Waiting {
     command: String,
     until: String,
     seconds: u64,
+}
+
+impl Waiting {
+    /// The one in `store`, if there is one.
+    pub(super) fn of(session: &Session, store: &Store) -> Result<Option<Waiting>> {
+        Ok(store.unconfirmed()?.map(|change| Waiting {
+            seconds: unconfirmed::left(session, &change),
+            command: change.argv.join(" "),
+            until: change.until_text(),
+        }))
+    }
+
+    /// What is said of it.
+    pub(super) fn text(&self) -> String {
+        let Waiting { command, until, seconds } = self;
+        match seconds {
+            0 => format!("a change was not confirmed and will be taken back by the next change: {command}"),
+            _ => format!(
+                "a change waits for confirmation, {seconds} s more (until {until}): {command}; `ipalias confirm` keeps \
+                 it, `ipalias rollback` takes it back"
+            ),
+        }
+    }
 }
 
 /// Runs the verb.
@@ -40,9 +64,9 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
     let store = session.store()?;
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
     let in_flight = store.as_ref().map(Store::pending).transpose()?.flatten();
-    let waiting = store.as_ref().map(Store::unconfirmed).transpose()?.flatten();
-    let unconfirmed_token = waiting.as_ref().and_then(|change| match &change.what {
-        Held::Operation { token } => Some(token.clone()),
+    let held = store.as_ref().map(Store::unconfirmed).transpose()?.flatten();
+    let held = held.and_then(|change| match change.what {
+        Held::Operation { token } => Some(token),
         Held::Live { .. } => None,
     });
     let line = |operation: &Operation| Line {
@@ -52,7 +76,7 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         backend: operation.backend.clone(),
         files: operation.files.iter().map(|file| file.path().to_string()).collect(),
         undoes: operation.undoes.clone(),
-        state: if Some(&operation.token) == unconfirmed_token.as_ref() {
+        state: if Some(&operation.token) == held.as_ref() {
             "unconfirmed".to_owned()
         } else {
             state(operation, &operations)
@@ -61,11 +85,7 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
     };
     let mut lines: Vec<Line> = operations.iter().map(line).collect();
     lines.extend(in_flight.iter().map(|operation| Line { state: "interrupted".to_owned(), ..line(operation) }));
-    let waiting = waiting.map(|change| Waiting {
-        seconds: unconfirmed::left(session, &change),
-        command: change.argv.join(" "),
-        until: change.until_text(),
-    });
+    let waiting = store.as_ref().map(|store| Waiting::of(session, store)).transpose()?.flatten();
     let document = Document { command: "history", operations: lines, waiting };
     if session.ui.is_json() {
         session.ui.json(&document);
@@ -85,19 +105,9 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         .collect();
     session.ui.table(&["ID", "WHEN", "STATE", "COMMAND", "FILES"], &rows);
     if let Some(waiting) = &document.waiting {
-        session.ui.warn(&waiting_text(&waiting.command, &waiting.until, waiting.seconds));
+        session.ui.warn(&waiting.text());
     }
     Ok(Exit::Done)
-}
-
-/// What is said of a change that waits for confirmation.
-pub(super) fn waiting_text(command: &str, until: &str, seconds: u64) -> String {
-    match seconds {
-        0 => format!("a change was not confirmed and will be taken back by the next change: {command}"),
-        _ => format!(
-            "a change waits for confirmation, {seconds} s more (until {until}): {command}; `ipalias confirm` keeps it, `ipalias rollback` takes it back"
-        ),
-    }
 }
 
 /// What became of an operation: one that takes it back counts unless it was itself taken back.

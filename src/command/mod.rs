@@ -44,9 +44,10 @@ pub(crate) struct Session {
 }
 
 /// An unconfirmed change is being settled: the lock is held.
+#[derive(Default)]
 struct Settling {
-    /// The token of the change that is made persistent, if it is.
-    confirms: Option<String>,
+    /// The token and the command line of the change that is made persistent, if it is.
+    confirms: Option<(String, Vec<String>)>,
 }
 
 /// Carries out the command line; returns the exit code, having printed everything, errors included.
@@ -113,8 +114,8 @@ impl Session {
         detection.below.map_or_else(|| Ok(Vec::new()), |below| below.entries(&self.root))
     }
 
-    /// The token of the unconfirmed change that is being made persistent.
-    fn confirms(&self) -> Option<String> {
+    /// The token and the command line of the unconfirmed change that is being made persistent.
+    fn confirms(&self) -> Option<(String, Vec<String>)> {
         self.settling.as_ref().and_then(|settling| settling.confirms.clone())
     }
 

@@ -75,7 +75,7 @@ pub(super) fn take_back(session: &Session, store: &Store, change: &Unconfirmed) 
                 if let Some(id) = in_effect(&operations, token) {
                     let hold = Hold::default();
                     let arguments = Rollback { list: false, to: Some(id), force: true, hold };
-                    let settling = Settling { confirms: None };
+                    let settling = Settling::default();
                     rollback::run(&session.settling(settling)?, &arguments)?;
                 }
             }
@@ -112,7 +112,7 @@ pub(super) fn expire(session: &Session, arguments: &Expire) -> Result<Exit> {
         Ok(store.unconfirmed()?.filter(|change| change.token == arguments.token))
     };
     let Some(store) = session.store()? else { return Ok(Exit::Done) };
-    if arguments.wait {
+    if arguments.when_due {
         if waiting(&store)?.is_some() {
             session.ui.line(watchdog::READY);
         }
@@ -149,7 +149,7 @@ pub(super) fn boot(session: &Session) -> Result<Exit> {
         if let Held::Operation { token } = &change.what {
             note(store.operations()?.iter().find(|operation| operation.token == *token));
         }
-        let mut offline = session.settling(Settling { confirms: None })?;
+        let mut offline = session.settling(Settling::default())?;
         offline.options.apply = Apply::None;
         take_back(&offline, &store, &change)?;
         session.ui.warn(&format!("not confirmed, so taken back: {}", change.argv.join(" ")));

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use super::system;
 use crate::error::Result;
 
-/// What `ipalias expire --wait` prints once it waits.
+/// What `ipalias expire --when-due` prints once it waits.
 pub const READY: &str = "ready";
 
 /// How long it may take to say so.
@@ -55,7 +55,7 @@ fn unit(token: &str) -> String {
 /// Starts a process that waits, in a session of its own, and makes sure that it does.
 fn detach(program: &str, token: &str) -> Result<()> {
     let mut process = Process::new(program);
-    process.args(["expire", "--wait", token]).env_clear();
+    process.args(["expire", "--when-due", token]).env_clear();
     process
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -31,10 +31,12 @@ pub(super) struct Execution<'a> {
 impl Execution<'_> {
     /// The record of the operation that this is going to be.
     pub(super) fn record(&self) -> Result<Operation> {
-        let mut operation = Operation::new(std::env::args().collect(), self.proposal.backend.name())?;
+        let (confirms, argv) = self.session.confirms().unzip();
+        let argv = argv.unwrap_or_else(|| std::env::args().collect());
+        let mut operation = Operation::new(argv, self.proposal.backend.name())?;
         operation.undoes = self.proposal.undoes.clone();
         operation.dump = record::dump(&self.proposal.plan)?;
-        operation.confirms = self.session.confirms();
+        operation.confirms = confirms;
         if self.session.apply() != Apply::None {
             operation.live = Some(live_record(self.session, self.proposal, &self.apply));
         }
