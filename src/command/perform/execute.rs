@@ -196,7 +196,7 @@ pub(super) fn live_record(session: &Session, proposal: &Proposal, apply: &plan::
         reread: steps().filter(|step| step.repeat_after_undo).filter_map(|step| argv(&step.action)).collect(),
         commands: commands(&proposal.plan, apply),
         preferred: proposal.snapshot.iter().flat_map(|snapshot| snapshot.preferred(gone)).collect(),
-        generate: steps().filter_map(generator).collect(),
+        generate: proposal.plan.auto.after.iter().filter_map(generator).collect(),
     }
 }
 
