@@ -418,4 +418,30 @@ mod tests {
         std::fs::write(dir.path().join("etc/fstab"), "# /dev/x /var ext4\n/dev/sdb1 /var ext4 defaults 0 2\n").unwrap();
         assert_eq!(place(&root).unwrap(), "/etc/.ipalias".into());
     }
+
+    #[test]
+    fn the_bytes_of_the_store_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let store = Store::create(&root).unwrap();
+        let change = |path: &str| crate::plan::Change {
+            path: path.into(),
+            before: Some(b"old".to_vec()),
+            after: Some(b"new".to_vec()),
+            mode: 0o644,
+            backup: crate::plan::Backup::Beside,
+        };
+        for number in 1..=8 {
+            let mut operation = Operation::new(Vec::new(), "ifupdown").unwrap();
+            // The first is the only one with old bytes of its file.
+            let path = if number == 1 { "/etc/network/interfaces.d/once" } else { "/etc/network/interfaces" };
+            operation.files.push(crate::journal::FileRecord::new(&change(path), None));
+            store.prepare(&operation, &[Some(&vec![b'x'; 5 << 20])]).unwrap();
+            store.begin(&operation).unwrap();
+            assert_eq!(store.finish(false).unwrap(), number);
+            store.prune().unwrap();
+        }
+        assert_eq!(store.numbers().unwrap(), BTreeSet::from([1, 6, 7, 8]));
+    }
 }

@@ -460,18 +460,6 @@ fn the_store_is_pruned() {
 }
 
 #[test]
-fn the_bytes_of_the_store_are_bounded() {
-    let host = host();
-    let file = host.path().join("etc/network/interfaces");
-    fs::write(&file, format!("{INTERFACES}{}", format!("# {}\n", "x".repeat(60_000)).repeat(60))).unwrap();
-    for number in 1..=8 {
-        assert!(ipalias(host.path(), &["-q", "add", &format!("203.0.113.{number}")]).status.success());
-    }
-    let before = |id: u64| host.path().join(format!("var/lib/ipalias/{id:06}/0.before")).exists();
-    assert!((5..=8).all(before) && !(1..=4).any(before), "3.6 MB each, 16 MiB in all");
-}
-
-#[test]
 fn confirmations_are_for_the_running_system() {
     let host = host();
     refused(host.path(), &["add", "203.0.113.5", "--confirm", "60"], 2, "running system");
