@@ -188,13 +188,14 @@ impl Store {
         Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
     }
 
-    /// Removes a folder of the store.
+    /// Removes a folder of the store, for good.
     pub(crate) fn discard(&self, folder: &str) -> Result<()> {
         let clear = || -> std::io::Result<()> {
             if let Ok(dir) = self.dir.open_dir(folder.as_bytes()) {
                 dir.names()?.iter().try_for_each(|name| dir.remove_file(name))?;
             }
-            self.dir.remove_dir(folder.as_bytes())
+            self.dir.remove_dir(folder.as_bytes())?;
+            self.dir.sync()
         };
         clear().context("clearing the store")
     }

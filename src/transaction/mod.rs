@@ -276,7 +276,9 @@ fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
     remove_dirs(root, operation)
 }
 
+/// Removes the operation's temporary files, for good: its record, which names them, goes only after that.
 fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
+    let mut dirs = BTreeMap::new();
     for file in &operation.files {
         let path = file.path();
         let name = path.name();
@@ -286,8 +288,9 @@ fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
         for name in [name.to_vec()].iter().chain(&backups) {
             remove_temp(&dir, &temp_name(name, &operation.token))?;
         }
+        dirs.insert(path.parent(), dir);
     }
-    Ok(())
+    dirs.iter().try_for_each(|(path, dir)| dir.sync().with_context(|| format!("syncing {path}")))
 }
 
 fn remove_dirs(root: &Root, operation: &Operation) -> Result<()> {
