@@ -113,6 +113,11 @@ pub fn tools_required() -> bool {
     std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_some()
 }
 
+/// Whether everything is to be tried, rather than what the time of a change allows.
+pub fn nightly() -> bool {
+    std::env::var_os("IPALIAS_NIGHTLY").is_some()
+}
+
 /// Runs a program of the system; nothing if it is not installed and need not be.
 pub fn tool(command: &mut Command) -> Option<Output> {
     match command.output() {
