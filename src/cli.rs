@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::ui::Color;
 
@@ -26,13 +27,14 @@ Examples:
   ipalias --dry-run add 203.0.113.5       show what would change
   ipalias add 203.0.113.5 2001:db8::5     add two addresses
   ipalias remove 203.0.113.5              take one away again
+  ipalias add 203.0.113.5 --confirm 120   taken back after two minutes unless `ipalias confirm` keeps it
   ipalias --root /mnt add 203.0.113.5     the same on a disk mounted in rescue mode
 
 Exit codes: 0 done or nothing to do, 1 failed and nothing changed, 2 usage, 3 refused, 4 failed and rolled back,
-5 failed and not completely rolled back, 10 changes pending (--dry-run --detailed-exitcode), 75 locked, 130 interrupted";
+5 failed and not completely rolled back, 10 changes pending (--dry-run --detailed-exitcode), 75 locked or a change waits for confirmation, 130 interrupted";
 
 /// Options of every command, before or after the verb.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Global {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long, global = true)]
@@ -62,6 +64,12 @@ pub struct Global {
     /// Seconds to wait until the addresses are up
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub wait: u64,
+    /// Afterwards, ping the gateway; no answer is a warning
+    #[arg(long, global = true)]
+    pub ping_gateway: bool,
+    /// Afterwards, ping the gateway from each new address; no answer is a warning (some providers route it only later)
+    #[arg(long, global = true)]
+    pub ping_from_alias: bool,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub json: bool,
@@ -77,7 +85,7 @@ pub struct Global {
 }
 
 /// How a change is made effective.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Apply {
     /// The smallest step that does it
     Auto,
@@ -88,7 +96,7 @@ pub enum Apply {
 }
 
 /// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 pub enum Verb {
     /// Add addresses
     Add(Add),
@@ -101,10 +109,20 @@ pub enum Verb {
     Status,
     /// Take the latest change back; taking that back again redoes it
     Rollback(Rollback),
+    /// Keep the change that was made with --confirm
+    Confirm,
+    /// Show every change that was made: when, by which command, to which files, and what became of it
+    History,
+    /// Take the change that was made with --confirm back if it has not been confirmed (what its watchdog runs)
+    #[command(hide = true)]
+    Expire(Expire),
+    /// Put files of an interrupted or unconfirmed change back before the network starts (what the boot hook runs)
+    #[command(hide = true)]
+    Boot,
 }
 
 /// Which addresses.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Addresses {
     /// A, A/PREFIX (default /32 and /128), or a range A-B
     #[arg(value_name = "ADDRESS")]
@@ -115,13 +133,43 @@ pub struct Addresses {
     /// One address, range or CIDR address a line, # begins a comment; - is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// How the change is kept.
+    #[command(flatten)]
+    pub hold: Hold,
     /// cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files
     #[arg(long)]
     pub panel_api: bool,
 }
 
+/// How a change is kept.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub struct Hold {
+    /// Take the change back after this time (5 to 3600 s) unless `ipalias confirm` keeps it
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=3600))]
+    pub confirm: Option<u64>,
+}
+
+/// Arguments of `expire`.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct Expire {
+    /// Which change
+    pub token: String,
+    /// Wait until it is due
+    #[arg(long)]
+    pub when_due: bool,
+}
+
+/// What a change was asked for by, so that a confirmation can carry it out later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The options.
+    pub options: Global,
+    /// The verb.
+    pub verb: Verb,
+}
+
 /// Arguments of `add`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Add {
     /// Which addresses.
     #[command(flatten)]
@@ -150,10 +198,10 @@ pub struct Add {
 }
 
 /// Arguments of `rollback`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Rollback {
-    /// Show the operations that can be taken back
-    #[arg(long, conflicts_with_all = ["to", "force"])]
+    /// The same as `ipalias history`
+    #[arg(long, conflicts_with_all = ["to", "force", "confirm"])]
     pub list: bool,
     /// Take back this operation and all after it
     #[arg(long, value_name = "ID")]
@@ -161,4 +209,25 @@ pub struct Rollback {
     /// Even if a file was changed since, or the primary address would change
     #[arg(long)]
     pub force: bool,
+    /// How the change is kept.
+    #[command(flatten)]
+    pub hold: Hold,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_argument_is_readable() {
+        Cli::command().debug_assert();
+        // An argument of a verb with the name of a global option passes the check above, and panics when it is read.
+        let global = Global::augment_args(clap::Command::new("ipalias"));
+        let names: Vec<&str> = global.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        for verb in Cli::command().get_subcommands() {
+            let own = verb.get_arguments().map(|argument| argument.get_id().as_str());
+            assert_eq!(own.filter(|own| names.contains(own)).collect::<Vec<_>>(), Vec::<&str>::new(), "{verb}");
+        }
+    }
 }

@@ -114,6 +114,17 @@ pub enum Failure {
         /// Who holds it, as it wrote into the lock file.
         holder: String,
     },
+    /// A change is up for confirmation.
+    #[error("a change ({change}) waits for confirmation, {left} s more (nothing was changed)")]
+    Unconfirmed {
+        /// Its command line.
+        change: String,
+        /// Seconds left.
+        left: u64,
+    },
+    /// A change was not confirmed in time, or rejected, and was taken back.
+    #[error("the change was not confirmed; everything was put back as it was")]
+    NotConfirmed,
     /// The user interrupted before anything was changed.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -137,7 +148,7 @@ pub enum Exit {
     Incomplete = 5,
     /// With `--dry-run --detailed-exitcode`: changes are pending.
     Pending = 10,
-    /// Another run holds the lock (`EX_TEMPFAIL` of sysexits.h).
+    /// Another run holds the lock, or a change waits for confirmation (`EX_TEMPFAIL` of sysexits.h).
     Locked = 75,
     /// Interrupted before anything was changed.
     Interrupted = 130,
@@ -150,9 +161,9 @@ impl Exit {
             return if refusal.kind == Kind::Usage { Exit::Usage } else { Exit::Refused };
         }
         match error.downcast_ref::<Failure>() {
-            Some(Failure::RolledBack { .. }) => Exit::RolledBack,
+            Some(Failure::RolledBack { .. } | Failure::NotConfirmed) => Exit::RolledBack,
             Some(Failure::Incomplete { .. }) => Exit::Incomplete,
-            Some(Failure::Locked { .. }) => Exit::Locked,
+            Some(Failure::Locked { .. } | Failure::Unconfirmed { .. }) => Exit::Locked,
             Some(Failure::Interrupted) => Exit::Interrupted,
             None => Exit::Failed,
         }

@@ -3,6 +3,7 @@
 //! A record on a mounted disk is not trusted further than it has to be: paths are resolved inside the root again, digests
 //! are compared, and its token is checked before it becomes part of a file name (see `store`).
 
+use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -85,12 +86,26 @@ pub struct LiveRecord {
     /// Each command of a change without files, with the one that takes it back.
     #[serde(default)]
     pub commands: Vec<(Vec<String>, Vec<String>)>,
+    /// Those of `removed` that new connections could have as their source.
+    #[serde(default)]
+    pub preferred: Vec<IpAddr>,
+    /// Commands that have to run on the files before the network starts (netplan's generator).
+    #[serde(default)]
+    pub generate: Vec<Vec<String>>,
 }
 
 impl LiveRecord {
     /// An alias as it is recorded.
     pub fn entry(alias: &Alias) -> (String, ipnet::IpNet, Option<String>) {
         (alias.interface.to_string(), alias.address, alias.label.as_ref().map(ToString::to_string))
+    }
+
+    /// The addresses that it took down, as they were.
+    pub fn lost(&self) -> impl Iterator<Item = Alias> + '_ {
+        self.removed.iter().filter_map(LiveRecord::alias).map(|alias| {
+            let preferred = self.preferred.contains(&alias.address.addr());
+            Alias { preferred, ..alias }
+        })
     }
 
     /// The alias of a record, if it still is one.
@@ -132,6 +147,65 @@ pub struct Operation {
     /// What the system's own dump said before; nothing where files are edited.
     #[serde(default)]
     pub dump: Option<String>,
+    /// The token of the unconfirmed change that it makes persistent.
+    #[serde(default)]
+    pub confirms: Option<String>,
+}
+
+/// A change that is taken back unless it is confirmed in time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// Version of this record's format.
+    pub format: u32,
+    /// The random part of the names of its watchdog.
+    pub token: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// The boot in which it was made (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+    /// When it was made, in seconds since the system started.
+    pub since: u64,
+    /// When it is taken back, in the same seconds.
+    pub deadline: u64,
+    /// The same in seconds since 1970, for people: clocks are set.
+    pub until: u64,
+    /// What it is.
+    pub what: Held,
+}
+
+/// What waits for confirmation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Held {
+    /// Addresses of the running system alone; confirmation carries out the request, which persists them.
+    Live {
+        /// What was done.
+        done: LiveRecord,
+        /// The options of the request and its verb, as the command line says them.
+        request: serde_json::Value,
+    },
+    /// An operation on files, by its token.
+    Operation {
+        /// The token of its record.
+        token: String,
+    },
+}
+
+impl Unconfirmed {
+    /// A change that is made now, to be confirmed within `seconds`. `boot` and `uptime` are the running system's.
+    pub fn new(argv: Vec<String>, boot: String, uptime: u64, seconds: u64, what: Held) -> Result<Unconfirmed> {
+        let (since, deadline) = (uptime, uptime + seconds);
+        Ok(Unconfirmed { format: 1, token: token()?, argv, boot, since, deadline, until: now() + seconds, what })
+    }
+
+    /// Seconds until it is taken back; 0 once that is due, because the time is over or the system was started anew.
+    pub fn left(&self, boot: &str, uptime: u64) -> u64 {
+        if self.boot != boot || uptime < self.since { 0 } else { self.deadline.saturating_sub(uptime) }
+    }
+
+    /// Its end, as `2026-11-22 21:56:02 UTC`.
+    pub fn until_text(&self) -> String {
+        date(self.until)
+    }
 }
 
 impl Operation {
@@ -141,7 +215,7 @@ impl Operation {
             format: 1,
             id: 0,
             rolled_back: false,
-            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            time: now(),
             argv,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             backend: backend.to_owned(),
@@ -151,6 +225,7 @@ impl Operation {
             dirs: Vec::new(),
             live: None,
             dump: None,
+            confirms: None,
         })
     }
 
@@ -166,18 +241,28 @@ impl Operation {
 
     /// When it began, as `2026-11-22 21:56:02 UTC`.
     pub fn time_text(&self) -> String {
-        let (days, seconds) = (self.time / 86_400, self.time % 86_400);
-        // Civil date from a day number, by whole 400-year cycles beginning in March.
-        let shifted = days + 719_468;
-        let (cycle, day) = (shifted / 146_097, shifted % 146_097);
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-        let year = cycle * 400 + year + u64::from(month <= 2);
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+        date(self.time)
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Seconds since 1970 as `2026-11-22 21:56:02 UTC`.
+fn date(time: u64) -> String {
+    let (days, seconds) = (time / 86_400, time % 86_400);
+    // Civil date from a day number, by whole 400-year cycles beginning in March.
+    let shifted = days + 719_468;
+    let (cycle, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = cycle * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 /// Sixteen random hex digits, for names that nobody can foresee.

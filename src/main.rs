@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| ipalias::ui::Log)
         .without_time()
         .with_target(false)
         .init();

@@ -56,6 +56,8 @@ pub struct Command {
     pub limit: Duration,
     /// What else it touches.
     pub disturbs: Disturbs,
+    /// Whether it has to run on the files before the network starts (a generator of other files).
+    pub generates: bool,
     /// Words in its output that mean failure, for a program that exits with 0 all the same; empty for others.
     pub complains: &'static str,
 }
@@ -67,6 +69,7 @@ impl Command {
             argv: argv.into_iter().map(Into::into).collect(),
             limit: Duration::from_secs(120),
             disturbs: Disturbs::Nothing,
+            generates: false,
             complains: "",
         }
     }
@@ -80,6 +83,12 @@ impl Command {
     /// The same command, which failed if it prints `words`, whatever its exit status.
     pub fn complaining(mut self, words: &'static str) -> Command {
         self.complains = words;
+        self
+    }
+
+    /// The same command, which turns the files into those that the network is started from.
+    pub fn generating(mut self) -> Command {
+        self.generates = true;
         self
     }
 

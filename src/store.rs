@@ -4,6 +4,7 @@
 //! and `000042` by one rename when it is committed. A folder called `journal` therefore *is* an operation in flight, and
 //! the two renames are its only states; `rolled-back` inside a numbered folder marks one that was taken back.
 //! The folder holds `operation.json` (an [`Operation`]) and the old bytes of its files as `0.before`, `1.before`, ...
+//! `pending` is the [`Unconfirmed`] change that waits for `ipalias confirm`, if there is one.
 //! Leaves out: the configuration files themselves (see `transaction`).
 
 use std::collections::BTreeSet;
@@ -13,12 +14,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::error::{Failure, Kind, Refusal, Result};
-use crate::journal::Operation;
+use crate::journal::{Operation, Unconfirmed};
 use crate::mutants;
 use crate::root::{self, Dir, Root, RootPath, STATE};
 
 /// How long a run waits for another one, as shadow(5)'s tools do.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
+
+/// How long the end of an unconfirmed change waits for it.
+const LONG_LOCK_WAIT: Duration = Duration::from_secs(600);
 
 /// The largest record or image that is read from a store.
 const MOST_RECORD_BYTES: u64 = 2 * root::MOST_FILE_BYTES as u64;
@@ -28,6 +32,14 @@ const JOURNAL: &str = "journal";
 
 /// What the folder of an operation that has not begun is called, before its token.
 const FRESH: &str = ".new-";
+
+/// The change that waits for confirmation.
+const PENDING: &str = "pending";
+
+/// How many operations are kept, and how many bytes of them; the newest [`ALWAYS_KEPT`] are kept in any case.
+const MOST_KEPT: usize = 20;
+const MOST_KEPT_BYTES: u64 = 16 << 20;
+const ALWAYS_KEPT: usize = 2;
 
 /// The mark of an operation that was taken back.
 const ROLLED_BACK: &str = "rolled-back";
@@ -71,11 +83,20 @@ impl Store {
 
     /// Takes the lock, waiting for another run for up to 15 seconds. The file is never replaced, only locked.
     pub fn lock(&self) -> Result<Lock> {
+        self.lock_within(LOCK_WAIT)
+    }
+
+    /// The same for what must be done in any case: waits until every step of another run may have taken its time.
+    pub fn lock_patiently(&self) -> Result<Lock> {
+        self.lock_within(LONG_LOCK_WAIT)
+    }
+
+    fn lock_within(&self, limit: Duration) -> Result<Lock> {
         let began = Instant::now();
         let mut file = loop {
             match self.dir.lock_file(b"lock").context("locking")? {
                 Some(file) => break file,
-                None if began.elapsed() >= LOCK_WAIT => {
+                None if began.elapsed() >= limit => {
                     let mut holder = String::new();
                     // Only for the message.
                     let _ = self.dir.open_file(b"lock").and_then(|file| file.take(4096).read_to_string(&mut holder));
@@ -182,15 +203,90 @@ impl Store {
         Ok(id)
     }
 
+    /// The change that waits for confirmation.
+    pub fn unconfirmed(&self) -> Result<Option<Unconfirmed>> {
+        if !has(&self.dir, PENDING)? {
+            return Ok(None);
+        }
+        let load = || -> Result<Unconfirmed> {
+            let found: Unconfirmed = serde_json::from_slice(&read_from(&self.dir, PENDING)?)?;
+            anyhow::ensure!(found.format == 1, "the record is of a newer version of ipalias");
+            anyhow::ensure!(is_token(&found.token), "the record's token is not one of ipalias");
+            Ok(found)
+        };
+        let broken = || {
+            let hint = format!("look at it, put right by hand what it did, and remove {}/{PENDING}", self.path);
+            Refusal::new(Kind::Malformed, "the record of an unconfirmed change cannot be read", hint)
+        };
+        Ok(Some(load().map_err(|error| error.context(broken()))?))
+    }
+
+    /// Makes it durable that `change` waits for confirmation.
+    pub(crate) fn hold(&self, change: &Unconfirmed) -> Result<()> {
+        let fresh = fresh(&change.token);
+        write_new(&self.dir, &fresh, &serde_json::to_vec(change).context("encoding the change")?)?;
+        self.rename(&fresh, PENDING)
+    }
+
+    /// No change waits for confirmation any more.
+    pub(crate) fn release(&self) -> Result<()> {
+        match self.dir.remove_file(PENDING.as_bytes()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => self.dir.sync(),
+        }
+        .context("removing the record of an unconfirmed change")
+    }
+
+    /// Removes old operations. The newest one with old bytes of a file stays, so that its `.bak` is still known as ours, and
+    /// one that created a directory, so that this goes with the last file in it. Best effort: what stays is only older.
+    pub(crate) fn prune(&self) -> Result<()> {
+        let numbers = self.numbers()?;
+        if numbers.len() <= ALWAYS_KEPT {
+            return Ok(());
+        }
+        let (mut kept, mut bytes) = (0, 0);
+        let mut covered = BTreeSet::new();
+        for id in numbers.into_iter().rev() {
+            let folder = numbered(id);
+            let size = self.size(&folder).unwrap_or(0);
+            let Ok(operation) = self.load(&folder) else { continue };
+            let fits = kept < ALWAYS_KEPT || (kept < MOST_KEPT && bytes + size <= MOST_KEPT_BYTES);
+            let mut needed = operation.dirs().next().is_some();
+            for file in operation.files.iter().filter(|file| file.before.is_some()) {
+                needed |= covered.insert(file.path());
+            }
+            if fits || needed {
+                (kept, bytes) = (kept + 1, bytes + size);
+            } else {
+                self.discard(&folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn size(&self, folder: &str) -> Result<u64> {
+        let dir = self.folder(folder)?;
+        let names = dir.names().context("listing an operation")?;
+        Ok(names.iter().filter_map(|name| dir.look(name).ok().flatten()).map(|node| node.size).sum())
+    }
+
     /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
     pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
         let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
         Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
     }
 
-    /// Removes a folder of the store, for good.
+    /// Removes a folder of the store, or a file, for good.
     pub(crate) fn discard(&self, folder: &str) -> Result<()> {
         let clear = || -> std::io::Result<()> {
+            match self.dir.look(folder.as_bytes())? {
+                None => return Ok(()),
+                Some(node) if node.kind != root::NodeKind::Directory => {
+                    self.dir.remove_file(folder.as_bytes())?;
+                    return self.dir.sync();
+                }
+                Some(_) => {}
+            }
             if let Ok(dir) = self.dir.open_dir(folder.as_bytes()) {
                 dir.names()?.iter().try_for_each(|name| dir.remove_file(name))?;
             }
@@ -215,18 +311,13 @@ impl Store {
             serde_json::from_slice(&self.read(folder, "operation.json")?).context("reading the record")?;
         anyhow::ensure!(operation.format == 1, "the record is of a newer version of ipalias");
         // The token becomes part of file names: a store on a mounted disk is not trusted with more than that.
-        let sound = operation.token.len() == 16 && operation.token.bytes().all(|b| b.is_ascii_hexdigit());
-        anyhow::ensure!(sound, "the record's token is not one of ipalias");
+        anyhow::ensure!(is_token(&operation.token), "the record's token is not one of ipalias");
         operation.rolled_back = has(&self.folder(folder)?, ROLLED_BACK)?;
         Ok(operation)
     }
 
     fn read(&self, folder: &str, name: &str) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let file = self.folder(folder)?.open_file(name.as_bytes());
-        let read = file.and_then(|file| file.take(MOST_RECORD_BYTES).read_to_end(&mut bytes));
-        read.with_context(|| format!("reading {folder}/{name}"))?;
-        Ok(bytes)
+        read_from(&self.folder(folder)?, name).with_context(|| format!("reading {folder}/{name}"))
     }
 
     fn folder(&self, name: &str) -> Result<Dir> {
@@ -292,6 +383,16 @@ pub(crate) fn make_dirs(root: &Root, path: &RootPath, mode: u32) -> Result<Vec<R
     Ok(missing)
 }
 
+fn is_token(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn read_from(dir: &Dir, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    dir.open_file(name.as_bytes()).and_then(|file| file.take(MOST_RECORD_BYTES).read_to_end(&mut bytes))?;
+    Ok(bytes)
+}
+
 fn has(dir: &Dir, name: &str) -> Result<bool> {
     Ok(dir.look(name.as_bytes()).with_context(|| format!("looking for {name} in the store"))?.is_some())
 }
@@ -318,5 +419,31 @@ mod tests {
         assert_eq!(place(&root).unwrap(), "/var/lib/ipalias".into());
         std::fs::write(dir.path().join("etc/fstab"), "# /dev/x /var ext4\n/dev/sdb1 /var ext4 defaults 0 2\n").unwrap();
         assert_eq!(place(&root).unwrap(), "/etc/.ipalias".into());
+    }
+
+    #[test]
+    fn the_bytes_of_the_store_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let store = Store::create(&root).unwrap();
+        let change = |path: &str| crate::plan::Change {
+            path: path.into(),
+            before: Some(b"old".to_vec()),
+            after: Some(b"new".to_vec()),
+            mode: 0o644,
+            backup: crate::plan::Backup::Beside,
+        };
+        for number in 1..=8 {
+            let mut operation = Operation::new(Vec::new(), "ifupdown").unwrap();
+            // The first is the only one with old bytes of its file.
+            let path = if number == 1 { "/etc/network/interfaces.d/once" } else { "/etc/network/interfaces" };
+            operation.files.push(crate::journal::FileRecord::new(&change(path), None));
+            store.prepare(&operation, &[Some(&vec![b'x'; 5 << 20])]).unwrap();
+            store.begin(&operation).unwrap();
+            assert_eq!(store.finish(false).unwrap(), number);
+            store.prune().unwrap();
+        }
+        assert_eq!(store.numbers().unwrap(), BTreeSet::from([1, 6, 7, 8]));
     }
 }

@@ -4,6 +4,7 @@
 //! from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch` takes it.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::error::{Exit, Failure, Refusal};
 pub const JSON_VERSION: u32 = 1;
 
 /// Where colour is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, serde::Deserialize)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
     Auto,
@@ -58,6 +59,17 @@ pub struct ChangeLine {
     pub result: &'static str,
 }
 
+/// A change that waits for confirmation.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfirmLine {
+    /// Seconds that are left.
+    pub seconds: u64,
+    /// The end of them, in UTC.
+    pub until: String,
+    /// Whether files are as they were, so that a restart of the system takes the change back, too.
+    pub files_untouched: bool,
+}
+
 /// What would be run, in both modes.
 #[derive(Debug, Clone, Serialize)]
 pub struct Commands {
@@ -74,12 +86,15 @@ pub struct Commands {
 pub struct Report {
     /// The verb.
     pub command: &'static str,
-    /// `changed`, `unchanged` or `planned`.
+    /// `changed`, `unchanged`, `planned` or `unconfirmed`.
     pub result: &'static str,
     /// The backend.
     pub backend: &'static str,
     /// The number of the operation, if one was written.
     pub operation: Option<u64>,
+    /// When it is taken back, if it is not confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<ConfirmLine>,
     /// What happened to each address.
     pub addresses: Vec<AddressLine>,
     /// Files.
@@ -113,6 +128,18 @@ impl Ui {
     pub fn line(self, text: &str) {
         if !self.quiet && !self.json {
             out(format!("{}\n", visible(text.as_bytes())).as_bytes());
+        }
+    }
+
+    /// Whether someone can be asked: both ends are a terminal, and words are wanted.
+    pub fn is_interactive(self) -> bool {
+        self.terminal && std::io::stdin().is_terminal() && !self.quiet && !self.json
+    }
+
+    /// A line on the terminal that the next one replaces; an empty one clears it.
+    pub fn progress(self, text: &str) {
+        if self.is_interactive() {
+            out(format!("\r\x1b[K{}", visible(text.as_bytes())).as_bytes());
         }
     }
 
@@ -175,6 +202,11 @@ impl Ui {
         }
         if report.addresses.len() > most {
             self.line(&format!("... and {} more", report.addresses.len() - most));
+        }
+        if let Some(confirm) = &report.confirm {
+            let kept = if confirm.files_untouched { "; no file is changed before" } else { "" };
+            let (seconds, until) = (confirm.seconds, &confirm.until);
+            self.line(&format!("`ipalias confirm` within {seconds} s keeps it (until {until}){kept}"));
         }
         if report.result == "planned" {
             let list = |commands: &[String]| match commands {
@@ -304,8 +336,50 @@ fn out(bytes: &[u8]) {
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
 }
 
+/// Messages that wait until a change is done; nothing while none is in flight.
+static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// How much of them is kept, in bytes.
+const MOST_HELD: usize = 64 << 10;
+
+/// While it lives no message is written: a terminal at the far end of a connection that the change has cut would block.
+pub struct Hold(());
+
+impl Hold {
+    /// Messages wait from here on.
+    pub fn messages() -> Hold {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+        Hold(())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let waiting = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = std::io::stderr().lock().write_all(&waiting.unwrap_or_default());
+    }
+}
+
+/// Standard error as the log writes to it.
+pub struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(held) if held.len() < MOST_HELD => held.extend_from_slice(bytes),
+            Some(_) => {}
+            None => drop(std::io::stderr().lock().write_all(bytes)),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn err(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = Log.write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! The verbs: one straight line each, from the command line to the report.
 
 mod add;
+mod confirm;
+mod history;
 mod list;
 mod perform;
 mod record;
 mod remove;
 mod rollback;
 mod status;
+mod unconfirmed;
 mod undo;
 
 use std::io::Read as _;
@@ -36,6 +39,15 @@ pub(crate) struct Session {
     /// The kernel; nothing for another root.
     live: Option<Live>,
     ui: Ui,
+    /// Set while a verb works for the settling of an unconfirmed change.
+    settling: Option<Settling>,
+}
+
+/// An unconfirmed change is being settled: the lock is held.
+#[derive(Default)]
+struct Settling {
+    /// The token and the command line of the change that is made persistent, if it is.
+    confirms: Option<(String, Vec<String>)>,
 }
 
 /// Carries out the command line; returns the exit code, having printed everything, errors included.
@@ -59,13 +71,20 @@ fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
         Some(live) => record::lay(root, live)?,
         None => root,
     };
-    let session = Session { options, root, live, ui };
-    match &cli.verb {
-        Verb::Add(add) => add::run(&session, add),
-        Verb::Remove(addresses) => remove::run(&session, addresses),
-        Verb::List => list::run(&session),
-        Verb::Status => status::run(&session),
-        Verb::Rollback(rollback) => rollback::run(&session, rollback),
+    perform_verb(&Session { options, root, live, ui, settling: None }, &cli.verb)
+}
+
+fn perform_verb(session: &Session, verb: &Verb) -> Result<Exit> {
+    match verb {
+        Verb::Add(add) => add::run(session, add),
+        Verb::Remove(addresses) => remove::run(session, addresses),
+        Verb::List => list::run(session),
+        Verb::Status => status::run(session),
+        Verb::Rollback(rollback) => rollback::run(session, rollback),
+        Verb::Confirm => confirm::run(session),
+        Verb::History => history::run(session),
+        Verb::Expire(expire) => unconfirmed::expire(session, expire),
+        Verb::Boot => unconfirmed::boot(session),
     }
 }
 
@@ -77,6 +96,10 @@ impl Verb {
             Verb::List => "list",
             Verb::Status => "status",
             Verb::Rollback(_) => "rollback",
+            Verb::Confirm => "confirm",
+            Verb::History => "history",
+            Verb::Expire(_) => "expire",
+            Verb::Boot => "boot",
         }
     }
 }
@@ -89,6 +112,11 @@ impl Session {
     /// The addresses of the system below a control panel, the primary one among them.
     fn entries_below(&self, detection: &Detection) -> Result<Vec<Entry>> {
         detection.below.map_or_else(|| Ok(Vec::new()), |below| below.entries(&self.root))
+    }
+
+    /// The token and the command line of the unconfirmed change that is being made persistent.
+    fn confirms(&self) -> Option<(String, Vec<String>)> {
+        self.settling.as_ref().and_then(|settling| settling.confirms.clone())
     }
 
     /// How changes are made effective: not at all on a root that does not run.
@@ -167,6 +195,13 @@ fn is_permission(error: &anyhow::Error) -> bool {
 
 fn situation(snapshot: Option<&Snapshot>) -> Situation {
     snapshot.map(Snapshot::situation).unwrap_or_default()
+}
+
+/// The same arguments with the addresses that they name, wherever those came from, and without a limit of time.
+fn resolved(arguments: &Addresses, wanted: &[IpNet]) -> Addresses {
+    let addresses = wanted.iter().map(ToString::to_string).collect();
+    let (block, from, hold) = Default::default();
+    Addresses { addresses, block, from, hold, panel_api: arguments.panel_api }
 }
 
 /// Every address that the arguments name, in order, each once.

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::perform::{self, OnLink, Proposal};
-use super::{Session, situation, wanted_addresses};
+use super::perform::{self, OnLink, Proposal, Wish};
+use super::{Session, resolved, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
-use crate::cli::Addresses;
+use crate::cli::{Addresses, Verb};
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{FileRecord, digest};
 use crate::live::{self, Expectation, Snapshot};
@@ -21,7 +21,8 @@ use crate::ui::AddressLine;
 /// Runs the verb.
 pub(super) fn run(session: &Session, arguments: &Addresses) -> Result<Exit> {
     let wanted = wanted_addresses(arguments)?;
-    perform::carry_out(session, "remove", || propose(session, &wanted, arguments.panel_api))
+    let wish = Wish::new(session, arguments.hold.confirm, || Verb::Remove(resolved(arguments, &wanted)))?;
+    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments.panel_api))
 }
 
 fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Proposal> {

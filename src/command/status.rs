@@ -2,12 +2,16 @@
 
 use serde::Serialize;
 
+use super::history::Waiting;
+use super::undo::boot_id;
 use super::{Session, situation};
 use crate::backend::{Role, Strength};
 use crate::detect::Detection;
 use crate::error::{Exit, Result};
 use crate::host;
+use crate::journal::{Operation, digest};
 use crate::rewriters;
+use crate::store::Store;
 
 #[derive(Serialize)]
 struct Document {
@@ -24,8 +28,23 @@ struct Document {
     apply_auto: String,
     apply_restart: Option<String>,
     apply_restart_refused: Option<String>,
-    interrupted: Option<String>,
+    interrupted: Option<Interrupted>,
+    waiting: Option<Waiting>,
     warnings: Vec<String>,
+}
+
+/// An operation that a killed run left behind, and what the next change will do about it.
+#[derive(Serialize)]
+struct Interrupted {
+    command: String,
+    files: Vec<FileState>,
+    addresses: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FileState {
+    path: String,
+    recovery: &'static str,
 }
 
 #[derive(Serialize)]
@@ -56,12 +75,38 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
     }
     document.others.iter().for_each(|other| show("not", &format!("{}: {}", other.backend, other.reason)));
     if let Some(interrupted) = &document.interrupted {
-        session
-            .ui
-            .warn(&format!("an operation was interrupted and will be taken back by the next change: {interrupted}"));
+        let command = &interrupted.command;
+        session.ui.warn(&format!("an operation was interrupted and will be taken back by the next change: {command}"));
+        interrupted.files.iter().for_each(|file| session.ui.warn(&format!("  {}: {}", file.path, file.recovery)));
+        interrupted.addresses.iter().for_each(|line| session.ui.warn(&format!("  {line}")));
+    }
+    if let Some(waiting) = &document.waiting {
+        session.ui.warn(&waiting.text());
     }
     document.warnings.iter().for_each(|warning| session.ui.warn(warning));
     Ok(Exit::Done)
+}
+
+/// What the recovery of `operation` will do.
+fn recovery(session: &Session, operation: &Operation) -> Result<Interrupted> {
+    let mut files = Vec::new();
+    for file in operation.files.iter().filter(|file| !file.record) {
+        let now = session.root.read(&file.path())?.as_deref().map(digest);
+        let recovery = match now {
+            now if now == file.before => "is as it was before",
+            now if now == file.after && file.before.is_none() => "will be deleted",
+            now if now == file.after => "will be put back",
+            _ => "was changed by somebody else since: it will be left alone, and has to be put right by hand",
+        };
+        files.push(FileState { path: file.path().to_string(), recovery });
+    }
+    let mut addresses = Vec::new();
+    if let Some(live) = operation.live.as_ref().filter(|live| live.boot == boot_id(&session.root)) {
+        addresses.extend(live.added.iter().map(|(interface, net, _)| format!("{net} will be taken off {interface}")));
+        addresses
+            .extend(live.removed.iter().map(|(interface, net, _)| format!("{net} will be put back on {interface}")));
+    }
+    Ok(Interrupted { command: operation.argv.join(" "), files, addresses })
 }
 
 fn gather(session: &Session, detection: Detection) -> Result<Document> {
@@ -94,7 +139,10 @@ fn gather(session: &Session, detection: Detection) -> Result<Document> {
         let problem = entry.problem.as_ref()?;
         Some(format!("{}:{}: {} is not effective: {problem}", entry.path, entry.line, entry.address))
     }));
-    let pending = session.store()?.map(|store| store.pending()).transpose()?.flatten();
+    let store = session.store()?;
+    let pending = store.as_ref().map(Store::pending).transpose()?.flatten();
+    let interrupted = pending.map(|operation| recovery(session, &operation)).transpose()?;
+    let waiting = store.as_ref().map(|store| Waiting::of(session, store)).transpose()?.flatten();
     let (apply_restart, apply_restart_refused) = match claim.restart {
         Ok(restart) => (Some(restart), None),
         Err(reason) => (None, Some(reason)),
@@ -118,7 +166,8 @@ fn gather(session: &Session, detection: Detection) -> Result<Document> {
         apply_auto: claim.auto,
         apply_restart,
         apply_restart_refused,
-        interrupted: pending.map(|operation| operation.argv.join(" ")),
+        interrupted,
+        waiting,
         warnings,
     })
 }

@@ -7,13 +7,12 @@ use super::perform::Proposal;
 use crate::alias::Alias;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
-use crate::journal::LiveRecord;
 use crate::live::Expectation;
 use crate::plan::{Action, Step};
-use crate::root::Root;
+use crate::root::{Root, RootPath};
 use crate::runner;
 use crate::store::Store;
-use crate::transaction::{self, Transaction};
+use crate::transaction;
 
 /// Takes back what a killed run left, before anything else.
 pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
@@ -34,8 +33,7 @@ pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
             for argv in &record.reread {
                 let _ = runner::run(argv, Duration::from_secs(120));
             }
-            let back: Vec<Alias> = record.removed.iter().filter_map(LiveRecord::alias).collect();
-            live.add(&back)?;
+            live.add(&record.lost().collect::<Vec<_>>())?;
         }
     }
     if recovered.conflicts.is_empty() {
@@ -56,7 +54,7 @@ pub(super) fn take_back(
     session: &Session,
     store: &Store,
     proposal: &Proposal,
-    transaction: Transaction<'_>,
+    undo_files: impl FnOnce() -> Result<Vec<RootPath>>,
     done: &[Step],
     error: &anyhow::Error,
 ) -> anyhow::Error {
@@ -80,7 +78,7 @@ pub(super) fn take_back(
     if let Some((live, before)) = touched {
         attempt("the addresses", live.restore(before, &proposal.expect));
     }
-    let files = match transaction.undo() {
+    let files = match undo_files() {
         Ok(conflicts) => {
             conflicts.iter().map(|path| format!("{path} was changed by somebody else meanwhile")).collect()
         }
@@ -97,7 +95,7 @@ pub(super) fn take_back(
         let gone =
             proposal.expect.up.iter().filter(fresh).map(|alias| (alias.interface.to_string(), alias.address.addr()));
         let expect = Expectation { up: Vec::new(), gone: gone.collect() };
-        match live.verify(before, &expect, Duration::from_secs(session.options.wait.max(5))) {
+        match live.verify(before, &expect, Duration::from_secs(session.options.wait.max(5)), || false) {
             Ok(faults) => rest.extend(faults),
             Err(error) => rest.push(format!("{error:#}")),
         }

@@ -119,13 +119,20 @@ impl Live {
         by_interface(aliases).into_iter().try_for_each(|(interface, all)| self.kernel.announce(interface, &all))
     }
 
-    /// Waits until the expectation holds and nothing else is lost, for at most `limit`; what is wrong then, if anything.
-    pub fn verify(&self, before: &Snapshot, expect: &Expectation, limit: Duration) -> Result<Vec<String>> {
+    /// Waits until the expectation holds and nothing else is lost, for at most `limit` and until `stop` says so; what is
+    /// wrong then, if anything.
+    pub fn verify(
+        &self,
+        before: &Snapshot,
+        expect: &Expectation,
+        limit: Duration,
+        stop: impl Fn() -> bool,
+    ) -> Result<Vec<String>> {
         let began = Instant::now();
         loop {
             let now = self.snapshot()?;
             let (faults, hopeless) = now.faults(before, expect);
-            if faults.is_empty() || hopeless || began.elapsed() >= limit {
+            if faults.is_empty() || hopeless || began.elapsed() >= limit || stop() {
                 return Ok(faults);
             }
             std::thread::sleep(POLL);

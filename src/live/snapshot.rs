@@ -186,6 +186,17 @@ impl Snapshot {
         up.map(|up| (up.interface.clone(), up.net, up.label.clone())).collect()
     }
 
+    /// The next hops of the default routes.
+    pub fn gateways(&self) -> BTreeSet<IpAddr> {
+        self.routes.iter().filter(|route| route.is_default()).filter_map(|route| route.gateway).collect()
+    }
+
+    /// Those of `wanted` that are up and that new connections may have as their source.
+    pub fn preferred(&self, wanted: &[(String, IpAddr)]) -> Vec<IpAddr> {
+        let up = wanted.iter().filter_map(|(name, ip)| self.find(name, *ip));
+        up.filter(|up| !up.state.deprecated).map(|up| up.net.addr()).collect()
+    }
+
     /// The commands that bring addresses and default routes back to this state by hand.
     pub fn recipe(&self) -> Vec<String> {
         let addresses = self.addresses.iter().filter(|address| !address.loopback_or_link).map(|address| {

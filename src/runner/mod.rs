@@ -12,6 +12,7 @@ mod system;
 mod system;
 
 mod signals;
+pub mod watchdog;
 
 use std::io::{Read as _, Seek as _};
 use std::process::{Command as Process, Stdio};
@@ -21,13 +22,16 @@ use anyhow::Context as _;
 
 use crate::error::Result;
 pub use signals::Signals;
-pub use system::is_administrator;
+pub use system::{is_administrator, uptime};
 
 /// How much of a program's output is kept, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;
 
 /// How long a program gets to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The same, if the user is waiting for that.
+const SHORT_GRACE: Duration = Duration::from_secs(3);
 
 /// How a program ended.
 #[derive(Debug, Clone)]
@@ -47,11 +51,25 @@ pub fn exists(name: &str) -> bool {
 
 /// Runs `argv` and waits for at most `limit`. An error means that it could not be started.
 pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
-    run_reading(argv, Stdio::null(), limit)
+    wait_for(argv, Stdio::null(), limit, || false)
 }
 
 /// The same with something on its standard input.
 pub fn run_reading(argv: &[String], input: impl Into<Stdio>, limit: Duration) -> Result<Outcome> {
+    wait_for(argv, input, limit, || false)
+}
+
+/// The same, ended early if a signal asks this process to end.
+pub fn run_unless_asked(argv: &[String], limit: Duration, signals: &Signals) -> Result<Outcome> {
+    wait_for(argv, Stdio::null(), limit, || signals.ask_to_end())
+}
+
+fn wait_for(
+    argv: &[String],
+    input: impl Into<Stdio>,
+    limit: Duration,
+    interrupted: impl Fn() -> bool,
+) -> Result<Outcome> {
     let (name, arguments) = argv.split_first().context("an empty command")?;
     let program = system::find(name)?;
     let mut output = tempfile::tempfile().context("creating a file for the program's output")?;
@@ -62,7 +80,7 @@ pub fn run_reading(argv: &[String], input: impl Into<Stdio>, limit: Duration) ->
     tracing::debug!("running {}", argv.join(" "));
     let mut child = process.spawn().with_context(|| format!("starting {}", program.display()))?;
     let began = Instant::now();
-    let mut asked = None;
+    let mut asked: Option<(Instant, Duration)> = None;
     let mut pause = Duration::from_millis(1);
     let status = loop {
         if let Some(status) = child.try_wait().context("waiting for a program")? {
@@ -71,9 +89,13 @@ pub fn run_reading(argv: &[String], input: impl Into<Stdio>, limit: Duration) ->
         match asked {
             None if began.elapsed() >= limit => {
                 system::terminate(&mut child);
-                asked = Some(Instant::now());
+                asked = Some((Instant::now(), GRACE));
             }
-            Some(since) if Instant::elapsed(&since) >= GRACE => {
+            None if interrupted() => {
+                system::terminate(&mut child);
+                asked = Some((Instant::now(), SHORT_GRACE));
+            }
+            Some((since, grace)) if since.elapsed() >= grace => {
                 system::kill(&mut child);
                 break child.wait().ok();
             }
@@ -88,6 +110,7 @@ pub fn run_reading(argv: &[String], input: impl Into<Stdio>, limit: Duration) ->
         .and_then(|()| output.take(MOST_OUTPUT).read_to_end(&mut printed))
         .context("reading a program's output")?;
     let ending = match (asked, status) {
+        (Some((since, _)), _) if since - began < limit => "ended by the interruption".to_owned(),
         (Some(_), _) => format!("still running after {} s", limit.as_secs()),
         (None, Some(status)) => system::describe(status),
         (None, None) => "unknown end".to_owned(),

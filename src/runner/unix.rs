@@ -1,12 +1,16 @@
 //! Programs of Unix: below fixed directories, root's alone, in a session of their own.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, ExitStatus};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, killpg};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::error::Result;
@@ -21,6 +25,43 @@ const NAMED: &[&str] =
 /// Whether this process may change the network.
 pub fn is_administrator() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+/// How long the system has been running, suspension included.
+pub fn uptime() -> Duration {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = ClockId::CLOCK_BOOTTIME;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let clock = ClockId::CLOCK_MONOTONIC;
+    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
+}
+
+/// A path of this program that nobody but root can put another one at: its own, or else a copy below /run (or /var/run).
+pub(super) fn own_program() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("asking for the path of this program")?;
+    let is_safe = |path: &Path, mode: u32| {
+        let meta = fs_err::metadata(path);
+        meta.is_ok_and(|meta| meta.uid() == 0 && (meta.mode() & 0o022 == 0 || meta.mode() & mode != 0))
+    };
+    if is_safe(&own, 0) && own.ancestors().skip(1).all(|dir| is_safe(dir, 0o1000)) {
+        return Ok(own);
+    }
+    let run = ["/run", "/var/run"].into_iter().map(Path::new).find(|dir| dir.is_dir()).context("there is no /run")?;
+    let dir = run.join("ipalias");
+    match fs_err::create_dir(&dir) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => fs_err::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?,
+    }
+    let (copy, fresh) = (dir.join("ipalias"), dir.join(format!("ipalias-{}", std::process::id())));
+    fs_err::copy("/proc/self/exe", &fresh).or_else(|_| fs_err::copy(&own, &fresh))?;
+    fs_err::set_permissions(&fresh, std::fs::Permissions::from_mode(0o700))?;
+    fs_err::rename(&fresh, &copy)?;
+    Ok(copy)
+}
+
+/// The file in which processes without a terminal write what they did, for root alone.
+pub(super) fn log_file() -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open("/var/log/ipalias.log")
 }
 
 /// The program's path: below one of [`DIRECTORIES`] or exactly `NAME` in one of [`NAMED`], owned by root, writable by no other.

@@ -5,11 +5,12 @@
 use std::os::windows::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command as Process, ExitStatus};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE};
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation};
-use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
+use windows_sys::Win32::System::SystemInformation::{GetSystemDirectoryW, GetTickCount64};
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, OpenProcessToken,
 };
@@ -32,6 +33,22 @@ pub fn is_administrator() -> bool {
         CloseHandle(token);
         told != 0 && elevation.TokenIsElevated != 0
     }
+}
+
+/// How long the system has been running.
+pub fn uptime() -> Duration {
+    // SAFETY: it takes nothing and cannot fail.
+    Duration::from_millis(unsafe { GetTickCount64() })
+}
+
+/// The path of this program: whoever could exchange it needs no ipalias for that.
+pub(super) fn own_program() -> Result<PathBuf> {
+    std::env::current_exe().context("asking for the path of this program")
+}
+
+/// Processes without a window write nothing.
+pub(super) fn log_file() -> std::io::Result<std::fs::File> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// The program's path, in the system's own directory.

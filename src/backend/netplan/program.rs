@@ -60,7 +60,7 @@ impl Program {
 
     /// What writes the renderers' files.
     pub fn generate(&self) -> Command {
-        Command::new(self.generate.clone())
+        Command::new(self.generate.clone()).generating()
     }
 
     /// The same on copies of `files`.

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::perform::{self, OnLink, Proposal};
-use super::{Session, situation, wanted_addresses};
+use super::perform::{self, OnLink, Proposal, Wish};
+use super::{Session, resolved, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Entry, Role, Situation, cpanel};
-use crate::cli::Add;
+use crate::cli::{Add, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::live::{Expectation, Snapshot};
@@ -29,7 +29,10 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
         let hint = "add them one by one, or let ipalias choose the labels";
         return Err(Refusal::new(Kind::Usage, "a label belongs to one address", hint).into());
     }
-    perform::carry_out(session, "add", || propose(session, &wanted, label.as_ref(), arguments))
+    let wish = Wish::new(session, arguments.addresses.hold.confirm, || {
+        Verb::Add(Add { addresses: resolved(&arguments.addresses, &wanted), ..arguments.clone() })
+    })?;
+    perform::carry_out(session, "add", wish.as_ref(), || propose(session, &wanted, label.as_ref(), arguments))
 }
 
 fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {

@@ -4,13 +4,11 @@ mod commands;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::perform::{self, OnLink, Proposal};
-use super::{Session, situation};
+use super::perform::{self, OnLink, Proposal, Wish};
+use super::{Session, history, situation, unconfirmed};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Backend, Entry, Role, Situation};
-use crate::cli::Rollback;
+use crate::cli::{Hold, Rollback, Verb};
 use crate::detect::detect;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation, digest};
@@ -23,9 +21,18 @@ use crate::ui::AddressLine;
 /// Runs the verb.
 pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
     if arguments.list {
-        return list(session);
+        return history::run(session);
     }
-    perform::carry_out(session, "rollback", || propose(session, arguments))
+    let plain = arguments.to.is_none() && session.settling.is_none() && !session.options.dry_run;
+    if let Some(store) = session.store()?.filter(|_| plain) {
+        if store.unconfirmed()?.is_some() {
+            return unconfirmed::reject(session, &store);
+        }
+    }
+    let wish = Wish::new(session, arguments.hold.confirm, || {
+        Verb::Rollback(Rollback { hold: Hold::default(), ..arguments.clone() })
+    })?;
+    perform::carry_out(session, "rollback", wish.as_ref(), || propose(session, arguments))
 }
 
 /// Files as they are to be, and where that is known from.
@@ -290,50 +297,6 @@ fn joined(parts: impl IntoIterator<Item = Apply>) -> Apply {
         }
     }
     all
-}
-
-#[derive(Serialize)]
-struct Row {
-    id: u64,
-    time: String,
-    command: String,
-    backend: String,
-    files: Vec<String>,
-    state: String,
-}
-
-fn list(session: &Session) -> Result<Exit> {
-    #[derive(Serialize)]
-    struct Document {
-        command: &'static str,
-        operations: Vec<Row>,
-    }
-    let operations = session.store()?.map(|store| store.operations()).transpose()?.unwrap_or_default();
-    let row = |operation: &Operation| {
-        let undone_by = operations.iter().find(|later| !later.rolled_back && later.undoes.contains(&operation.id));
-        Row {
-            id: operation.id,
-            time: operation.time_text(),
-            command: operation.argv.join(" "),
-            backend: operation.backend.clone(),
-            files: operation.files.iter().map(|file| file.path().to_string()).collect(),
-            state: match (operation.rolled_back, undone_by) {
-                (true, _) => "failed, rolled back".to_owned(),
-                (false, Some(later)) => format!("taken back by {}", later.id),
-                (false, None) => "done".to_owned(),
-            },
-        }
-    };
-    let rows: Vec<Row> = operations.iter().map(row).collect();
-    if session.ui.is_json() {
-        session.ui.json(&Document { command: "rollback --list", operations: rows });
-        return Ok(Exit::Done);
-    }
-    let cells = |row: &Row| {
-        vec![row.id.to_string(), row.time.clone(), row.state.clone(), row.files.join(" "), row.command.clone()]
-    };
-    session.ui.table(&["ID", "TIME", "STATE", "FILES", "COMMAND"], &rows.iter().map(cells).collect::<Vec<_>>());
-    Ok(Exit::Done)
 }
 
 #[cfg(test)]

@@ -1,0 +1,71 @@
+//! `ipalias confirm`: the change that was made with `--confirm` stays.
+
+use anyhow::Context as _;
+
+use super::perform::require_root;
+use super::undo::recover;
+use super::{Session, Settling, perform_verb, unconfirmed};
+use crate::cli::{Global, Request};
+use crate::error::{Exit, Failure, Kind, Refusal, Result};
+use crate::journal::{Held, Unconfirmed};
+use crate::runner::watchdog;
+use crate::store::Store;
+
+/// Runs the verb.
+pub(super) fn run(session: &Session) -> Result<Exit> {
+    require_root(session)?;
+    keep(session, None)
+}
+
+/// Keeps the change that waits, if it is the one with `token` (nothing: whichever it is).
+pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
+    let none = || {
+        let hint = "it was confirmed or taken back already, as `ipalias history` and `ipalias list` show";
+        Refusal::new(Kind::NotFound, "no change waits for confirmation", hint)
+    };
+    let Some(store) = session.store()? else { return Err(none().into()) };
+    let _lock = store.lock_patiently()?;
+    recover(session, &store)?;
+    let found = store.unconfirmed()?.filter(|change| token.is_none_or(|token| token == change.token));
+    let Some(change) = found else { return Err(none().into()) };
+    if unconfirmed::left(session, &change) == 0 {
+        unconfirmed::take_back(session, &store, &change)?;
+        return Err(Failure::NotConfirmed.into());
+    }
+    if let Held::Live { request, .. } = &change.what {
+        let persist = || {
+            let request: Request = serde_json::from_value(request.clone()).context("reading the request")?;
+            let mut again =
+                session.settling(Settling { confirms: Some((change.token.clone(), change.argv.clone())) })?;
+            again.options = with_words(request.options, &session.options);
+            perform_verb(&again, &request.verb)
+        };
+        if let Err(error) = persist() {
+            unconfirmed::take_back(session, &store, &change)?;
+            return Err(error);
+        }
+    }
+    store.release()?;
+    watchdog::disarm(&change.token);
+    session.ui.line(&format!("confirmed: {}", change.argv.join(" ")));
+    Ok(Exit::Done)
+}
+
+/// The options of the request, but for how results are shown.
+fn with_words(request: Global, now: &Global) -> Global {
+    Global { json: now.json, quiet: now.quiet, verbose: now.verbose, color: now.color, ..request }
+}
+
+/// The end of a countdown whose change somebody else has settled.
+pub(super) fn what_became_of(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
+    let operations = store.operations()?;
+    let kept = match &change.what {
+        Held::Live { .. } => operations.iter().any(|operation| operation.confirms.as_ref() == Some(&change.token)),
+        Held::Operation { token } => unconfirmed::in_effect(&operations, token).is_some(),
+    };
+    if !kept {
+        return Err(Failure::NotConfirmed.into());
+    }
+    session.ui.line("confirmed elsewhere");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,221 @@
+//! What becomes of a change that was made with `--confirm`: kept, or taken back by its watchdog, by the next command, or
+//! before the network starts. Whoever holds the lock and finds the record settles it; for everybody else it is settled.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::perform::require_root;
+use super::undo::{boot_id, recover};
+use super::{Session, Settling, confirm, record, rollback};
+use crate::cli::{Apply, Expire, Hold, Rollback};
+use crate::error::{Exit, Failure, Result};
+use crate::journal::{Held, Operation, Unconfirmed};
+use crate::live::Live;
+use crate::root::{Root, RootPath};
+use crate::runner::{self, Signals, watchdog};
+use crate::store::Store;
+
+/// The files of the boot hook that the packages bring (see `packaging/`): one of them is there where it is installed.
+const HOOKS: &[&str] = &[
+    "/usr/lib/systemd/system/ipalias-boot.service",
+    "/lib/systemd/system/ipalias-boot.service",
+    "/etc/systemd/system/ipalias-boot.service",
+    "/etc/init.d/ipalias-boot",
+    "/usr/local/etc/rc.d/ipalias_boot",
+];
+
+/// How often a countdown looks whether somebody else has answered.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Whether a restart of the system takes an unconfirmed change back before the network starts.
+pub(super) fn hook_is_installed(root: &Root) -> Result<bool> {
+    for path in HOOKS {
+        if root.is_file(&RootPath::from(*path))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Seconds that `change` still has.
+pub(super) fn left(session: &Session, change: &Unconfirmed) -> u64 {
+    change.left(&boot_id(&session.root), runner::uptime().as_secs())
+}
+
+/// Before another change: one that is due is taken back; one that is not keeps everybody else waiting. Needs the lock.
+pub(super) fn settle(session: &Session, store: &Store) -> Result<()> {
+    let Some(change) = store.unconfirmed()? else { return Ok(()) };
+    match left(session, &change) {
+        0 => {
+            take_back(session, store, &change)?;
+            session.ui.warn(&format!("an unconfirmed change ({}) was taken back", change.argv.join(" ")));
+            Ok(())
+        }
+        left => Err(Failure::Unconfirmed { change: change.argv.join(" "), left }.into()),
+    }
+}
+
+/// The end of a change without confirmation. Needs the lock; done again after an interruption, it does the rest.
+pub(super) fn take_back(session: &Session, store: &Store, change: &Unconfirmed) -> Result<()> {
+    let operations = store.operations()?;
+    let is_kept = operations.iter().any(|operation| operation.confirms.as_ref() == Some(&change.token));
+    if !is_kept {
+        match &change.what {
+            Held::Live { done, .. } => {
+                if let Some(live) = session.live.as_ref().filter(|_| done.boot == boot_id(&session.root)) {
+                    for argv in &done.undo {
+                        // Its failure shows in what is up.
+                        let _ = runner::run(argv, Duration::from_secs(120));
+                    }
+                    live.delete(done.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
+                    live.add(&done.lost().collect::<Vec<_>>())?;
+                }
+            }
+            Held::Operation { token } => {
+                if let Some(id) = in_effect(&operations, token) {
+                    let hold = Hold::default();
+                    let arguments = Rollback { list: false, to: Some(id), force: true, hold };
+                    let settling = Settling::default();
+                    rollback::run(&session.settling(settling)?, &arguments)?;
+                }
+            }
+        }
+    }
+    store.release()?;
+    watchdog::disarm(&change.token);
+    Ok(())
+}
+
+/// The number of the operation with this token, unless it was taken back already.
+pub(super) fn in_effect(operations: &[Operation], token: &str) -> Option<u64> {
+    let found = operations.iter().find(|operation| operation.token == token && !operation.rolled_back)?;
+    let undone = |other: &Operation| !other.rolled_back && other.undoes.contains(&found.id);
+    (!operations.iter().any(undone)).then_some(found.id)
+}
+
+/// `ipalias rollback` while a change waits: it is taken back now.
+pub(super) fn reject(session: &Session, store: &Store) -> Result<Exit> {
+    require_root(session)?;
+    let _lock = store.lock_patiently()?;
+    recover(session, store)?;
+    if let Some(change) = store.unconfirmed()? {
+        take_back(session, store, &change)?;
+        session.ui.line(&format!("taken back, not confirmed: {}", change.argv.join(" ")));
+    }
+    Ok(Exit::Done)
+}
+
+/// `ipalias expire TOKEN`: what the watchdog runs.
+pub(super) fn expire(session: &Session, arguments: &Expire) -> Result<Exit> {
+    require_root(session)?;
+    let waiting = |store: &Store| -> Result<Option<Unconfirmed>> {
+        Ok(store.unconfirmed()?.filter(|change| change.token == arguments.token))
+    };
+    let Some(store) = session.store()? else { return Ok(Exit::Done) };
+    if arguments.when_due {
+        if waiting(&store)?.is_some() {
+            session.ui.line(watchdog::READY);
+        }
+        while let Some(change) = waiting(&store)? {
+            match left(session, &change) {
+                0 => break,
+                _ => std::thread::sleep(Duration::from_secs(1)),
+            }
+        }
+    }
+    let _lock = store.lock_patiently()?;
+    recover(session, &store)?;
+    let Some(change) = waiting(&store)? else {
+        session.ui.line("nothing to do: the change was confirmed, or taken back already");
+        return Ok(Exit::Done);
+    };
+    take_back(session, &store, &change)?;
+    session.ui.warn(&format!("not confirmed, so taken back: {}", change.argv.join(" ")));
+    Ok(Exit::Done)
+}
+
+/// `ipalias boot`: files only, since no network runs yet; generators of other files run once more.
+pub(super) fn boot(session: &Session) -> Result<Exit> {
+    require_root(session)?;
+    let Some(store) = session.store()? else { return Ok(Exit::Done) };
+    let _lock = store.lock()?;
+    let mut generators = Vec::new();
+    let mut note = |operation: Option<&Operation>| {
+        generators.extend(operation.and_then(|operation| operation.live.clone()).map(|live| live.generate));
+    };
+    note(store.pending()?.as_ref());
+    recover(session, &store)?;
+    if let Some(change) = store.unconfirmed()?.filter(|change| left(session, change) == 0) {
+        if let Held::Operation { token } = &change.what {
+            note(store.operations()?.iter().find(|operation| operation.token == *token));
+        }
+        let mut offline = session.settling(Settling::default())?;
+        offline.options.apply = Apply::None;
+        take_back(&offline, &store, &change)?;
+        session.ui.warn(&format!("not confirmed, so taken back: {}", change.argv.join(" ")));
+    }
+    for argv in generators.iter().flatten() {
+        let _ = runner::run(argv, Duration::from_secs(60));
+    }
+    Ok(Exit::Done)
+}
+
+/// On a terminal: counts down, and takes Enter for a confirmation and Ctrl-C for a rejection. Elsewhere there is nothing to
+/// wait for.
+pub(super) fn await_answer(session: &Session, store: &Store, change: &Unconfirmed, signals: &Signals) -> Result<Exit> {
+    let ui = session.ui;
+    if !ui.is_interactive() {
+        return Ok(Exit::Done);
+    }
+    let (sender, answers) = channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // The end of the input is no answer: the terminal may be gone.
+        while std::io::stdin().read_line(&mut line).is_ok_and(|length| length > 0) {
+            if line.ends_with('\n') && sender.send(()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    loop {
+        let seconds = left(session, change);
+        ui.progress(&format!("Enter keeps the change, Ctrl-C takes it back: {seconds} s "));
+        let answer = answers.recv_timeout(POLL);
+        if matches!(answer, Err(RecvTimeoutError::Disconnected)) {
+            std::thread::sleep(POLL);
+        }
+        if signals.left_alone() {
+            return Ok(Exit::Done);
+        }
+        if answer.is_ok() && !signals.ask_to_end() {
+            ui.progress("");
+            return confirm::keep(session, Some(&change.token));
+        }
+        if signals.ask_to_end() || seconds == 0 {
+            ui.progress("");
+            let _lock = store.lock_patiently()?;
+            recover(session, store)?;
+            if let Some(found) = store.unconfirmed()?.filter(|found| found.token == change.token) {
+                take_back(session, store, &found)?;
+                return Err(Failure::NotConfirmed.into());
+            }
+        }
+        if store.unconfirmed()?.is_none_or(|found| found.token != change.token) {
+            ui.progress("");
+            return confirm::what_became_of(session, store, change);
+        }
+    }
+}
+
+impl Session {
+    /// The same session for a verb that is a part of settling a change: the lock is held already.
+    pub(super) fn settling(&self, settling: Settling) -> Result<Session> {
+        let live = self.live.as_ref().map(|_| Live::open()).transpose()?;
+        let root = match &live {
+            Some(live) => record::lay(self.root.clone(), live)?,
+            None => self.root.clone(),
+        };
+        Ok(Session { options: self.options.clone(), root, live, ui: self.ui, settling: Some(settling) })
+    }
+}
