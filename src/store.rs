@@ -180,7 +180,7 @@ impl Store {
 
     /// Makes the prepared operation the one in flight: from here on the next run takes it back if this one dies.
     pub(crate) fn begin(&self, operation: &Operation) -> Result<()> {
-        if mutants::NO_JOURNAL {
+        if mutants::no_journal() {
             return Ok(());
         }
         self.rename(&fresh(&operation.token), JOURNAL)
@@ -189,7 +189,7 @@ impl Store {
     /// Ends the operation in flight and returns its number. This rename is the commit point.
     pub(crate) fn finish(&self, rolled_back: bool) -> Result<u64> {
         let names = self.names()?;
-        let journal = if mutants::NO_JOURNAL { names.iter().find(|name| name.starts_with(FRESH)) } else { None };
+        let journal = if mutants::no_journal() { names.iter().find(|name| name.starts_with(FRESH)) } else { None };
         let journal = journal.map_or(JOURNAL, String::as_str);
         if rolled_back {
             let dir = self.dir.open_dir(journal.as_bytes()).context("opening the journal")?;
@@ -276,20 +276,22 @@ impl Store {
         Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
     }
 
-    /// Removes a folder of the store, or a file.
+    /// Removes a folder of the store, or a file, for good.
     pub(crate) fn discard(&self, folder: &str) -> Result<()> {
         let clear = || -> std::io::Result<()> {
             match self.dir.look(folder.as_bytes())? {
                 None => return Ok(()),
                 Some(node) if node.kind != root::NodeKind::Directory => {
-                    return self.dir.remove_file(folder.as_bytes());
+                    self.dir.remove_file(folder.as_bytes())?;
+                    return self.dir.sync();
                 }
                 Some(_) => {}
             }
             if let Ok(dir) = self.dir.open_dir(folder.as_bytes()) {
                 dir.names()?.iter().try_for_each(|name| dir.remove_file(name))?;
             }
-            self.dir.remove_dir(folder.as_bytes())
+            self.dir.remove_dir(folder.as_bytes())?;
+            self.dir.sync()
         };
         clear().context("clearing the store")
     }
@@ -399,7 +401,7 @@ fn write_new(dir: &Dir, name: &str, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = dir.create_file(name.as_bytes())?;
         file.write_all(bytes)?;
-        if mutants::NO_FILE_SYNC { Ok(()) } else { file.sync_all() }
+        if mutants::no_file_sync() { Ok(()) } else { file.sync_all() }
     };
     write().with_context(|| format!("writing {name} in the store"))
 }

@@ -100,7 +100,14 @@ impl<'a> Transaction<'a> {
             self.staged.push(staged);
             self.back_up(change, metadata)?;
         }
-        self.staged.iter().try_for_each(Staged::sync_dir)
+        self.sync_dirs()
+    }
+
+    /// Makes the names in the directories of all files durable, each directory once.
+    fn sync_dirs(&self) -> Result<()> {
+        let dirs: BTreeMap<RootPath, &Staged> =
+            self.staged.iter().map(|staged| (staged.path.parent(), staged)).collect();
+        dirs.values().try_for_each(|staged| staged.sync_dir())
     }
 
     /// Puts what a record said, and the system's own dump, into `NAME.bak` in the store, for people.
@@ -175,9 +182,7 @@ impl<'a> Transaction<'a> {
         for staged in &self.staged {
             staged.swap()?;
         }
-        for staged in &self.staged {
-            staged.sync_dir()?;
-        }
+        self.sync_dirs()?;
         let deleted = self.staged.iter().filter(|staged| !staged.replaces);
         let parents: Vec<RootPath> = deleted.map(|staged| staged.path.parent()).collect();
         self.remove_own_dirs(&parents)
@@ -276,7 +281,9 @@ fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
     remove_dirs(root, operation)
 }
 
+/// Removes the operation's temporary files, for good: its record, which names them, goes only after that.
 fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
+    let mut dirs = BTreeMap::new();
     for file in &operation.files {
         let path = file.path();
         let name = path.name();
@@ -286,8 +293,9 @@ fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
         for name in [name.to_vec()].iter().chain(&backups) {
             remove_temp(&dir, &temp_name(name, &operation.token))?;
         }
+        dirs.insert(path.parent(), dir);
     }
-    Ok(())
+    dirs.iter().try_for_each(|(path, dir)| dir.sync().with_context(|| format!("syncing {path}")))
 }
 
 fn remove_dirs(root: &Root, operation: &Operation) -> Result<()> {

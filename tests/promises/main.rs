@@ -12,5 +12,8 @@
     clippy::print_stderr
 )]
 
+mod inverse;
+mod metadata;
+mod power;
 #[path = "../support/mod.rs"]
 mod support;
