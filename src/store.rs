@@ -29,6 +29,9 @@ const JOURNAL: &str = "journal";
 /// What the folder of an operation that has not begun is called, before its token.
 const FRESH: &str = ".new-";
 
+/// Digits of the largest number: a folder with more is nobody's, and no number follows the largest of all.
+const MOST_DIGITS: usize = 12;
+
 /// The mark of an operation that was taken back.
 const ROLLED_BACK: &str = "rolled-back";
 
@@ -234,7 +237,8 @@ impl Store {
 
     /// The numbers of all operations, in no order.
     pub fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let digits = |name: &String| name.len() >= 6 && name.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |name: &String| (6..=MOST_DIGITS).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit());
         Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
     }
 
