@@ -161,6 +161,11 @@ fn dropin<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Sit
     if let Some(there) = network.fragments.iter().find(|fragment| fragment.path == path) {
         return Ok(Site::Fragment(there));
     }
+    if let Some(masked) = network.fragments.iter().skip(1).find(|fragment| fragment.path.name() == DROPIN.as_bytes()) {
+        let reason = format!("a drop-in called {DROPIN} stands here already, and one in {ETC} would hide it");
+        let hint = format!("copy it to {dir} under the same name first");
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&masked.path, 0).into());
+    }
     let target = root.resolve(&path)?;
     let free = root.link_target(&path)?.is_none() && root.kind(&path)? == NodeKind::Absent;
     if !free || target.parent() != root.resolve(&dir)? {
