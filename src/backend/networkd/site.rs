@@ -41,6 +41,11 @@ pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> R
     }
     let index = survey.networks.iter().position(|other| other.name == network.name);
     let others = index.map(|index| survey.interfaces(index)).unwrap_or_default();
+    let mut uses = survey.uses.iter().filter(|using| Some(using.network) == index).peekable();
+    if let Some(problem) = uses.peek().and_then(|using| using.problem.clone()).filter(|_| others.is_empty()) {
+        let reason = format!("this file may be for {interface}, but counts for nothing: {problem}");
+        return refuse(Kind::NotFound, reason, format!("give it a Name={interface} in [Match]"));
+    }
     let is_other = |name: &&&str| **name != interface.as_str() && survey.links.iter().any(|link| link.name == **name);
     if let Some(other) = others.iter().find(is_other) {
         let reason = format!("this file is for {interface} and for {other}, and both would get the address");
