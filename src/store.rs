@@ -41,6 +41,9 @@ const MOST_KEPT: usize = 20;
 const MOST_KEPT_BYTES: u64 = 16 << 20;
 const ALWAYS_KEPT: usize = 2;
 
+/// Digits of the largest number: a folder with more is nobody's, and no number follows the largest of all.
+const MOST_DIGITS: usize = 12;
+
 /// The mark of an operation that was taken back.
 const ROLLED_BACK: &str = "rolled-back";
 
@@ -326,7 +329,8 @@ impl Store {
 
     /// The numbers of all operations, in no order.
     pub fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let digits = |name: &String| name.len() >= 6 && name.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |name: &String| (6..=MOST_DIGITS).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit());
         Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
     }
 

@@ -225,12 +225,13 @@ pub fn may_write(root: &Root, plan: &Plan) -> Result<()> {
 /// Takes back what an interrupted run left: restores its files, removes its temporary files. Needs the lock.
 pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
     for (folder, operation) in store.abandoned()? {
-        if let Some(operation) = operation {
+        if let Some(operation) = operation.filter(|operation| preflight::may_be_own(root, operation).is_ok()) {
             remove_temps(root, &operation)?;
         }
         store.discard(&folder)?;
     }
     let Some(operation) = store.pending()? else { return Ok(None) };
+    preflight::may_be_own(root, &operation)?;
     let conflicts = put_back(root, store, &operation)?;
     Ok(Some(Recovered { operation, conflicts }))
 }

@@ -17,3 +17,5 @@ mod metadata;
 mod power;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod fuzzed;

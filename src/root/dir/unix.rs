@@ -59,11 +59,14 @@ impl Dir {
         Ok(node(&sys::fstat(&self.0)?))
     }
 
-    /// What stands under `name`; nothing if nothing does.
+    /// What stands under `name`; nothing if nothing does, or can: a file may name any bytes as a path.
     pub(crate) fn look(&self, name: &[u8]) -> io::Result<Option<Node>> {
+        if name.contains(&0) {
+            return Ok(None);
+        }
         match sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(node(&stat))),
-            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
