@@ -6,8 +6,6 @@
 //! Leaves out: writing (see `transaction`), and anything that is not a regular file or directory.
 
 mod dir;
-#[cfg(all(test, unix))]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;

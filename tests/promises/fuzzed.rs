@@ -6,7 +6,7 @@ use std::thread;
 
 use ipalias::error::{Kind, Refusal};
 use ipalias::journal::digest;
-use ipalias::root::Root;
+use ipalias::root::{NodeKind, Root, RootPath};
 use ipalias::store::Store;
 use ipalias::syntax::ini::{Dialect, Ini};
 use ipalias::syntax::keyfile::Keyfile;
@@ -200,4 +200,34 @@ fn p02_a_folder_with_the_largest_number_does_not_end_the_count() {
     let store = Store::open(&root).unwrap().unwrap();
     transaction::recover(&root, &store).unwrap();
     assert!(top.path().join("var/lib/ipalias/000001/rolled-back").exists());
+}
+
+#[test]
+fn p24_a_link_that_ends_with_a_slash_leads_to_directories_only() {
+    let dir = scratch();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir_all(at("etc/d")).unwrap();
+    fs::write(at("etc/file"), "x").unwrap();
+    for (target, name) in [("file/", "one"), ("file/.", "two"), ("d/", "three"), ("d/.", "four"), ("./file", "five")] {
+        std::os::unix::fs::symlink(target, at("etc").join(name)).unwrap();
+    }
+    let root = Root::open(dir.path()).unwrap();
+    let kind = |name: &str| root.kind(&RootPath::from("/etc").join(name)).unwrap();
+    assert_eq!(["one", "two"].map(kind), [NodeKind::Absent; 2]);
+    assert_eq!(["three", "four"].map(kind), [NodeKind::Directory; 2]);
+    assert_eq!(kind("five"), NodeKind::File);
+    assert_eq!(root.resolve(&"/etc/three".into()).unwrap(), "/etc/d".into());
+}
+
+#[test]
+fn p28_what_no_file_can_be_called_is_not_there() {
+    let dir = scratch();
+    fs::create_dir_all(dir.path().join("etc")).unwrap();
+    let root = Root::open(dir.path()).unwrap();
+    for name in [b"a\0b".to_vec(), vec![b'x'; 300]] {
+        let path = RootPath::from("/etc").join(&name);
+        assert_eq!(root.kind(&path).unwrap(), NodeKind::Absent);
+        assert_eq!(root.kind(&path.join("below")).unwrap(), NodeKind::Absent);
+        assert_eq!(root.read(&path).unwrap(), None);
+    }
 }

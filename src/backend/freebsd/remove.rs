@@ -60,6 +60,11 @@ fn keeps_others(root: &Root, plan: &Plan, gone: &[Entry]) -> Result<()> {
         |entries: &[Entry]| -> BTreeSet<_> { entries.iter().filter(|entry| entry.is_effective()).map(place).collect() };
     let (had, kept) = (effective(&old), effective(&new));
     let goes: BTreeSet<_> = gone.iter().map(place).collect();
+    if let Some(left) = new.iter().find(|entry| entry.is_effective() && goes.contains(&place(entry))) {
+        let reason = format!("{} would still be read from the rest of the value", left.address);
+        let hint = "take the address out by hand; a word of that value means nothing to ifconfig";
+        return Err(Refusal::new(Kind::Malformed, reason, hint).at(&left.path, left.line).into());
+    }
     let asleep = |entry: &Entry| old.iter().any(|other| other.address.addr() == entry.address.addr());
     if let Some(fresh) = new.iter().find(|entry| entry.is_effective() && !had.contains(&place(entry)) && !asleep(entry))
     {
