@@ -204,9 +204,16 @@ impl Store {
         fresh(&operation.token)
     }
 
+    /// Renames a folder durably, or not at all.
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let renamed = self.dir.rename(from.as_bytes(), to.as_bytes()).and_then(|()| self.dir.sync());
-        renamed.with_context(|| format!("renaming {from} to {to} in {}", self.path))
+        let rename = || {
+            self.dir.rename(from.as_bytes(), to.as_bytes())?;
+            self.dir.sync().inspect_err(|_| {
+                // Not durable, so not done; if this fails, too, the caller finds the state that it did not ask for.
+                let _ = self.dir.rename(to.as_bytes(), from.as_bytes());
+            })
+        };
+        rename().with_context(|| format!("renaming {from} to {to} in {}", self.path))
     }
 
     fn load(&self, folder: &str) -> Result<Operation> {

@@ -278,8 +278,8 @@ fn execute(session: &Session, store: &Store, proposal: &Proposal, notes: &mut Ve
     notes.append(&mut transaction.notes);
     let mut done = Vec::new();
     let result = apply_all(session, proposal, &apply, &mut transaction, &mut done, notes);
-    match result {
-        Ok(()) => Ok(Some(transaction.commit()?)),
+    match result.and_then(|()| transaction.commit()) {
+        Ok(id) => Ok(Some(id)),
         Err(error) => Err(take_back(session, store, proposal, transaction, &done, &error)),
     }
 }

@@ -200,8 +200,9 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Makes the operation final; returns its number. After this only `rollback` takes it back.
-    pub fn commit(self) -> Result<u64> {
+    /// Makes the operation final; returns its number. After this only `rollback` takes it back. If it fails, the operation
+    /// is still in flight, for [`Transaction::undo`].
+    pub fn commit(&self) -> Result<u64> {
         self.store.finish(false)
     }
 
