@@ -16,6 +16,7 @@ use crate::live::{self, Expectation, Snapshot};
 use crate::plan::{Backup, Plan, Step};
 use crate::proof::{self, Goal};
 use crate::root::RootPath;
+use crate::store;
 use crate::ui::AddressLine;
 
 /// Runs the verb.
@@ -144,8 +145,8 @@ fn promotes(session: &Session, interface: &str) -> Result<bool> {
 /// nothing else happened to it since, the removal can take that back, too.
 fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
     let mut plan = plan.clone();
-    let Some(store) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
-    let operations = store.operations()?;
+    let Some(records) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
+    let operations = records.operations()?;
     for change in &mut plan.changes {
         let (Some(before), Some(after), true) = (&change.before, &change.after, change.backup != Backup::Record) else {
             continue;
@@ -159,7 +160,11 @@ fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
             index.map(|index| (operation.id, index))
         });
         let Some((id, index)) = found else { continue };
-        let Ok(image) = store.image(Some(id), index) else { continue };
+        let image = match records.image(Some(id), index) {
+            Ok(image) => image,
+            Err(error) if store::is_unreadable(&error) => return Err(error),
+            Err(_) => continue,
+        };
         if after.starts_with(&image) {
             change.after = Some(image);
         }
