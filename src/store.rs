@@ -115,17 +115,16 @@ impl Store {
         Ok(Lock { _file: file })
     }
 
-    /// Every committed or taken back operation, oldest first. A record that cannot be read is left out.
+    /// Every committed or taken back operation, oldest first. A record that makes no sense is left out; one that cannot
+    /// be read is an error, since without it another operation would seem to be the newest.
     pub fn operations(&self) -> Result<Vec<Operation>> {
-        let mut all: Vec<Operation> = self
-            .numbers()?
-            .into_iter()
-            .filter_map(|id| {
-                let mut operation = self.load(&numbered(id)).ok()?;
+        let mut all = Vec::new();
+        for id in self.numbers()? {
+            if let Some(mut operation) = self.load_if_sound(&numbered(id))? {
                 operation.id = id;
-                Some(operation)
-            })
-            .collect();
+                all.push(operation);
+            }
+        }
         all.sort_by_key(|operation| operation.id);
         Ok(all)
     }
@@ -276,7 +275,7 @@ impl Store {
     /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
     pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
         let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
-        Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
+        names.map(|name| Ok((name.clone(), self.load_if_sound(&name)?))).collect()
     }
 
     /// Removes a folder of the store, or a file, for good.
@@ -304,9 +303,16 @@ impl Store {
         fresh(&operation.token)
     }
 
+    /// Renames a folder durably, or not at all.
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let renamed = self.dir.rename(from.as_bytes(), to.as_bytes()).and_then(|()| self.dir.sync());
-        renamed.with_context(|| format!("renaming {from} to {to} in {}", self.path))
+        let rename = || {
+            self.dir.rename(from.as_bytes(), to.as_bytes())?;
+            self.dir.sync().inspect_err(|_| {
+                // Not durable, so not done; if this fails, too, the caller finds the state that it did not ask for.
+                let _ = self.dir.rename(to.as_bytes(), from.as_bytes());
+            })
+        };
+        rename().with_context(|| format!("renaming {from} to {to} in {}", self.path))
     }
 
     fn load(&self, folder: &str) -> Result<Operation> {
@@ -317,6 +323,20 @@ impl Store {
         anyhow::ensure!(is_token(&operation.token), "the record's token is not one of ipalias");
         operation.rolled_back = has(&self.folder(folder)?, ROLLED_BACK)?;
         Ok(operation)
+    }
+
+    /// The record in `folder`; nothing if there is none, or it is torn, foreign or of a newer version.
+    fn load_if_sound(&self, folder: &str) -> Result<Option<Operation>> {
+        match self.load(folder) {
+            Ok(operation) => Ok(Some(operation)),
+            Err(error) if is_unreadable(&error) && self.has_file(folder, "operation.json")? => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn has_file(&self, folder: &str, name: &str) -> Result<bool> {
+        let node = self.folder(folder)?.look(name.as_bytes()).context("looking for a record")?;
+        Ok(node.is_some_and(|node| node.kind == root::NodeKind::File))
     }
 
     fn read(&self, folder: &str, name: &str) -> Result<Vec<u8>> {
@@ -395,6 +415,12 @@ fn read_from(dir: &Dir, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     dir.open_file(name.as_bytes()).and_then(|file| file.take(MOST_RECORD_BYTES).read_to_end(&mut bytes))?;
     Ok(bytes)
+}
+
+/// Whether something is there that the system could not read.
+pub(crate) fn is_unreadable(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind.is_some_and(|kind| !matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory))
 }
 
 fn has(dir: &Dir, name: &str) -> Result<bool> {

@@ -575,3 +575,13 @@ fn thousands_in_one_call() {
     // Not a measurement: only quadratic behaviour would take minutes here.
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
 }
+
+#[test]
+fn an_operation_that_was_never_recorded_is_not_taken_back() {
+    let host = host();
+    let file = host.path().join("etc/network/interfaces");
+    fs::write(file.with_extension("bak"), INTERFACES.replace("192.0.2.1\n", "192.0.2.9\n")).unwrap();
+    let output = ipalias(host.path(), &["rollback", "--to", "7"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(fs::read_to_string(file).unwrap(), INTERFACES);
+}

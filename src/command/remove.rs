@@ -16,6 +16,7 @@ use crate::live::{self, Expectation, Snapshot};
 use crate::plan::{Backup, Plan, Step};
 use crate::proof::{self, Goal};
 use crate::root::RootPath;
+use crate::store;
 use crate::ui::AddressLine;
 
 /// Runs the verb.
@@ -145,8 +146,8 @@ fn promotes(session: &Session, interface: &str) -> Result<bool> {
 /// switch, quotes, or the file. After a rollback, the end of the last line that was open, and the head of a group.
 fn with_recorded_bytes(session: &Session, plan: &Plan) -> Result<Plan> {
     let mut plan = plan.clone();
-    let Some(store) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
-    let operations = store.operations()?;
+    let Some(records) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
+    let operations = records.operations()?;
     for change in plan.changes.iter_mut().filter(|change| change.backup != Backup::Record) {
         let Some(now) = change.before.as_deref().map(digest) else { continue };
         let found = operations.iter().rev().find_map(|operation| {
@@ -157,8 +158,9 @@ fn with_recorded_bytes(session: &Session, plan: &Plan) -> Result<Plan> {
         let Some((operation, index, file)) = found else { continue };
         let image = match &file.before {
             None => None,
-            Some(wanted) => match store.image(Some(operation.id), index) {
+            Some(wanted) => match records.image(Some(operation.id), index) {
                 Ok(image) if digest(&image) == *wanted => Some(image),
+                Err(error) if store::is_unreadable(&error) => return Err(error),
                 _ => continue,
             },
         };

@@ -29,6 +29,8 @@ pub struct Transaction<'a> {
     store: &'a Store,
     operation: Operation,
     staged: Vec<Staged>,
+    /// How many of them, from the first, may have their new bytes. Files behind these are not ours to put back.
+    begun: usize,
     /// Sentences about backups that the administrator should read.
     pub notes: Vec<String>,
 }
@@ -75,7 +77,7 @@ impl<'a> Transaction<'a> {
             images.push(record.before.as_deref());
         }
         store.prepare(&operation, &images)?;
-        let mut transaction = Transaction { root, store, operation, staged: Vec::new(), notes: Vec::new() };
+        let mut transaction = Transaction { root, store, operation, staged: Vec::new(), begun: 0, notes: Vec::new() };
         let staged = transaction.stage_all(&changes, &wanted);
         let staged = staged.and_then(|()| records.into_iter().try_for_each(|record| transaction.keep(record)));
         match staged.and_then(|()| store.begin(&transaction.operation)) {
@@ -180,7 +182,14 @@ impl<'a> Transaction<'a> {
     /// Replaces every file. On an error nothing is left half-done for long: the caller calls [`Transaction::undo`].
     pub fn write(&mut self) -> Result<()> {
         for staged in &self.staged {
-            staged.swap()?;
+            match staged.swap() {
+                // Somebody else's version stands again, or still.
+                Err(error) if error.downcast_ref::<Refusal>().is_some() => return Err(error),
+                swapped => {
+                    self.begun += 1;
+                    swapped?;
+                }
+            }
         }
         self.sync_dirs()?;
         let deleted = self.staged.iter().filter(|staged| !staged.replaces);
@@ -205,15 +214,16 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Makes the operation final; returns its number. After this only `rollback` takes it back.
-    pub fn commit(self) -> Result<u64> {
+    /// Makes the operation final; returns its number. After this only `rollback` takes it back. If it fails, the operation
+    /// is still in flight, for [`Transaction::undo`].
+    pub fn commit(&self) -> Result<u64> {
         self.store.finish(false)
     }
 
     /// Puts every file back as it was and closes the operation as rolled back. Returns files that somebody else changed
     /// meanwhile; with those the journal stays.
     pub fn undo(self) -> Result<Vec<RootPath>> {
-        put_back(self.root, self.store, &self.operation)
+        put_back(self.root, self.store, &self.operation, self.begun)
     }
 }
 
@@ -232,14 +242,16 @@ pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
     }
     let Some(operation) = store.pending()? else { return Ok(None) };
     preflight::may_be_own(root, &operation)?;
-    let conflicts = put_back(root, store, &operation)?;
+    let conflicts = put_back(root, store, &operation, operation.files.len())?;
     Ok(Some(Recovered { operation, conflicts }))
 }
 
-fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<RootPath>> {
+/// Puts the old bytes back into the files of `operation`, of which only the first `begun` may have been written.
+fn put_back(root: &Root, store: &Store, operation: &Operation, begun: usize) -> Result<Vec<RootPath>> {
     remove_temp_files(root, operation)?;
     let mut conflicts = Vec::new();
-    for (index, file) in operation.files.iter().enumerate().rev().filter(|(_, file)| !file.record) {
+    let written = operation.files.iter().enumerate().take(begun).rev();
+    for (index, file) in written.filter(|(_, file)| !file.record) {
         let path = file.path();
         let now = root.read(&path)?.as_deref().map(digest);
         if now == file.before {

@@ -12,6 +12,8 @@
     clippy::print_stderr
 )]
 
+#[cfg(target_os = "linux")]
+mod faults;
 mod inverse;
 mod metadata;
 mod power;

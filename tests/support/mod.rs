@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses a part of this")]
 
+pub mod cases;
 pub mod laws;
 
 use std::collections::BTreeMap;

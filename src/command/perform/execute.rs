@@ -52,8 +52,8 @@ impl Execution<'_> {
         let mut done = Vec::new();
         let all = AssertUnwindSafe(|| self.all(&mut transaction, &mut done, notes));
         let result = catch_unwind(all).unwrap_or_else(|_| Err(anyhow::anyhow!("a defect of ipalias (see above)")));
-        match result {
-            Ok(()) => Ok(transaction.commit()?),
+        match result.and_then(|()| transaction.commit()) {
+            Ok(id) => Ok(id),
             Err(error) => Err(take_back(session, store, proposal, || transaction.undo(), &done, &error)),
         }
     }

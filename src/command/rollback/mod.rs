@@ -54,6 +54,9 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
     let target = match (&store, operations.iter().any(|operation| !operation.rolled_back)) {
         (Some(store), true) => from_store(session, store, &operations, arguments)?,
+        _ if arguments.to.is_some() => {
+            return Err(Refusal::new(Kind::NotFound, "there is no record of any operation", "leave --to out").into());
+        }
         _ => from_backup(session, arguments.force)?,
     };
     let backend = match (&target.backend, &session.options.backend) {
