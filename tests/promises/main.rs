@@ -14,3 +14,7 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod lab;
+mod sessions;
+mod terminal;
