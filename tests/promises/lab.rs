@@ -151,7 +151,13 @@ pub fn look() -> String {
     let line = |line: &str| {
         let line = line.split(" \\").next().unwrap_or_default();
         let words = line.split_whitespace().filter(|word| !word.ends_with(':') || word.len() > 4);
-        words.collect::<Vec<_>>().join(" ").replace(" proto kernel_lo", "").replace(" uid 0", "").replace(" cache", "")
+        words
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace(" proto kernel_lo", "")
+            .replace(" uid 0", "")
+            .replace(" cache", "")
+            .replace(" nodad", "")
     };
     let lines: BTreeSet<String> = all.lines().map(line).filter(|line| !line.is_empty()).collect();
     lines.into_iter().collect::<Vec<_>>().join("\n")

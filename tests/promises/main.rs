@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod faulty;
 mod lab;
 mod sessions;
 mod terminal;
