@@ -29,6 +29,8 @@ pub struct Transaction<'a> {
     store: &'a Store,
     operation: Operation,
     staged: Vec<Staged>,
+    /// Whether what each of them displaces may stay beside its file for as long as the change is in the balance.
+    keeps: Vec<bool>,
     /// Sentences about backups that the administrator should read.
     pub notes: Vec<String>,
 }
@@ -75,7 +77,8 @@ impl<'a> Transaction<'a> {
             images.push(record.before.as_deref());
         }
         store.prepare(&operation, &images)?;
-        let mut transaction = Transaction { root, store, operation, staged: Vec::new(), notes: Vec::new() };
+        let mut transaction =
+            Transaction { root, store, operation, staged: Vec::new(), keeps: Vec::new(), notes: Vec::new() };
         let staged = transaction.stage_all(&changes, &wanted);
         let staged = staged.and_then(|()| records.into_iter().try_for_each(|record| transaction.keep(record)));
         match staged.and_then(|()| store.begin(&transaction.operation)) {
@@ -98,6 +101,7 @@ impl<'a> Transaction<'a> {
             let expect = change.before.as_deref().map(digest);
             let staged = stage(self.root, &change.path, change.after.as_deref(), metadata, expect, token)?;
             self.staged.push(staged);
+            self.keeps.push(change.backup == Backup::Beside);
             self.back_up(change, metadata)?;
         }
         self.staged.iter().try_for_each(Staged::sync_dir)
@@ -172,8 +176,22 @@ impl<'a> Transaction<'a> {
 
     /// Replaces every file. On an error nothing is left half-done for long: the caller calls [`Transaction::undo`].
     pub fn write(&mut self) -> Result<()> {
-        for staged in &self.staged {
+        for (staged, keeps) in self.staged.iter().zip(&self.keeps) {
             staged.swap()?;
+            if !keeps {
+                staged.settle()?;
+            }
+        }
+        for staged in &self.staged {
+            staged.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was displaced, once the change holds: the last step before [`Transaction::commit`].
+    pub fn settle(&mut self) -> Result<()> {
+        for staged in &self.staged {
+            staged.settle()?;
         }
         for staged in &self.staged {
             staged.sync_dir()?;
@@ -231,7 +249,6 @@ pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
 }
 
 fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<RootPath>> {
-    remove_temp_files(root, operation)?;
     let mut conflicts = Vec::new();
     for (index, file) in operation.files.iter().enumerate().rev().filter(|(_, file)| !file.record) {
         let path = file.path();
@@ -240,35 +257,48 @@ fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<Roo
             continue;
         }
         if now != file.after {
-            conflicts.push(path);
+            // With the new file still beside it, it never had its place: somebody else was faster, and nothing is to be undone.
+            let (after, token) = (file.after.as_deref(), &operation.token);
+            let waits = |after| Staged::displaced(root, &path, after, None, token).map(|staged| staged.is_some());
+            if !after.map(waits).transpose()?.unwrap_or(false) {
+                conflicts.push(path);
+            }
             continue;
         }
-        let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
-        if image.as_deref().map(digest) != file.before {
-            return Err(Refusal::new(
-                Kind::Malformed,
-                "the old bytes in the store are damaged",
-                "restore the file by hand",
-            )
-            .at(&path, 0)
-            .into());
-        }
-        if image.is_some() {
-            for dir in store::make_dirs(root, &path.parent(), 0o755)? {
-                tracing::debug!("created {dir} again");
-            }
-        }
-        let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
-        let staged = stage(root, &path, image.as_deref(), &metadata, file.after.clone(), &operation.token)?;
+        let staged = old_file(root, store, operation, index, file)?;
         staged.sync_dir()?;
         staged.swap()?;
         staged.sync_dir()?;
     }
+    remove_temp_files(root, operation)?;
     remove_dirs(root, operation)?;
     if conflicts.is_empty() {
         store.finish(true)?;
     }
     Ok(conflicts)
+}
+
+/// The old file, ready to take its place again: the file itself where it is still there, otherwise made from the store.
+fn old_file(root: &Root, store: &Store, operation: &Operation, index: usize, file: &FileRecord) -> Result<Staged> {
+    let (path, token) = (file.path(), &operation.token);
+    if let Some(before) = &file.before {
+        if let Some(staged) = Staged::displaced(root, &path, before, file.after.clone(), token)? {
+            return Ok(staged);
+        }
+    }
+    let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
+    if image.as_deref().map(digest) != file.before {
+        let hint = "restore the file by hand";
+        return Err(Refusal::new(Kind::Malformed, "the old bytes in the store are damaged", hint).at(&path, 0).into());
+    }
+    if image.is_some() {
+        for dir in store::make_dirs(root, &path.parent(), 0o755)? {
+            tracing::debug!("created {dir} again");
+        }
+    }
+    remove_temp_file(root, &path, token)?;
+    let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
+    stage(root, &path, image.as_deref(), &metadata, file.after.clone(), token)
 }
 
 fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
@@ -277,15 +307,16 @@ fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
 }
 
 fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
-    for file in &operation.files {
-        let path = file.path();
-        let name = path.name();
-        let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
-        let place = root.walk(&path, false)?;
-        let Some(dir) = place.dir else { continue };
-        for name in [name.to_vec()].iter().chain(&backups) {
-            remove_temp(&dir, &temp_name(name, &operation.token))?;
-        }
+    operation.files.iter().try_for_each(|file| remove_temp_file(root, &file.path(), &operation.token))
+}
+
+/// Removes the temporary files of the file at `path` and of its backups.
+fn remove_temp_file(root: &Root, path: &RootPath, token: &str) -> Result<()> {
+    let name = path.name();
+    let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
+    let Some(dir) = root.walk(path, false)?.dir else { return Ok(()) };
+    for name in [name.to_vec()].iter().chain(&backups) {
+        remove_temp(&dir, &temp_name(name, token))?;
     }
     Ok(())
 }

@@ -73,14 +73,14 @@ impl Execution<'_> {
         }
         self.steps(&self.apply.after, done, notes)?;
         self.verify(notes)?;
-        if session.apply() == Apply::None {
-            return Ok(());
+        if let (Some(live), true) = (&session.live, session.apply() != Apply::None) {
+            if proposal.plan.is_by_command() {
+                record::confirm(session, live, proposal)?;
+            } else if !commands(&proposal.plan, &self.apply).is_empty() {
+                confirm_files(session, proposal)?;
+            }
         }
-        let Some(live) = &session.live else { return Ok(()) };
-        if proposal.plan.is_by_command() {
-            return record::confirm(session, live, proposal);
-        }
-        if commands(&proposal.plan, &self.apply).is_empty() { Ok(()) } else { confirm_files(session, proposal) }
+        transaction.settle()
     }
 
     /// Runs `steps`; what has begun is in `done`, also if it fails.
