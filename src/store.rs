@@ -180,7 +180,7 @@ impl Store {
 
     /// Makes the prepared operation the one in flight: from here on the next run takes it back if this one dies.
     pub(crate) fn begin(&self, operation: &Operation) -> Result<()> {
-        if mutants::NO_JOURNAL {
+        if mutants::no_journal() {
             return Ok(());
         }
         self.rename(&fresh(&operation.token), JOURNAL)
@@ -189,7 +189,7 @@ impl Store {
     /// Ends the operation in flight and returns its number. This rename is the commit point.
     pub(crate) fn finish(&self, rolled_back: bool) -> Result<u64> {
         let names = self.names()?;
-        let journal = if mutants::NO_JOURNAL { names.iter().find(|name| name.starts_with(FRESH)) } else { None };
+        let journal = if mutants::no_journal() { names.iter().find(|name| name.starts_with(FRESH)) } else { None };
         let journal = journal.map_or(JOURNAL, String::as_str);
         if rolled_back {
             let dir = self.dir.open_dir(journal.as_bytes()).context("opening the journal")?;
@@ -399,7 +399,7 @@ fn write_new(dir: &Dir, name: &str, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = dir.create_file(name.as_bytes())?;
         file.write_all(bytes)?;
-        if mutants::NO_FILE_SYNC { Ok(()) } else { file.sync_all() }
+        if mutants::no_file_sync() { Ok(()) } else { file.sync_all() }
     };
     write().with_context(|| format!("writing {name} in the store"))
 }

@@ -132,6 +132,15 @@ pub fn ipalias(root: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments).output().unwrap()
 }
 
+/// The ipalias with faults built in, one of which `IPALIAS_MUTANT` chooses (src/mutants.rs); nothing if there is none and
+/// need not be. `cargo build --features mutants` makes it, and a copy of it is to be named in `IPALIAS_MUTANTS`, since
+/// the next build replaces it.
+pub fn mutants() -> Option<PathBuf> {
+    let program = std::env::var_os("IPALIAS_MUTANTS").map(PathBuf::from);
+    assert!(program.is_some() || !tools_required(), "IPALIAS_MUTANTS has to name the program with the mutants");
+    program
+}
+
 /// Records what a test found for promise `id` (`P07`), a line for each `name`, so that `tests/show-promises` can print it.
 pub fn promise(id: &str, name: &str, found: &str) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("promises");
