@@ -31,6 +31,8 @@ pub struct Transaction<'a> {
     staged: Vec<Staged>,
     /// Whether what each of them displaces may stay beside its file for as long as the change is in the balance.
     keeps: Vec<bool>,
+    /// How many files were replaced: the others are not ours to put back.
+    replaced: usize,
     /// Sentences about backups that the administrator should read.
     pub notes: Vec<String>,
 }
@@ -77,8 +79,15 @@ impl<'a> Transaction<'a> {
             images.push(record.before.as_deref());
         }
         store.prepare(&operation, &images)?;
-        let mut transaction =
-            Transaction { root, store, operation, staged: Vec::new(), keeps: Vec::new(), notes: Vec::new() };
+        let mut transaction = Transaction {
+            root,
+            store,
+            operation,
+            staged: Vec::new(),
+            keeps: Vec::new(),
+            replaced: 0,
+            notes: Vec::new(),
+        };
         let staged = transaction.stage_all(&changes, &wanted);
         let staged = staged.and_then(|()| records.into_iter().try_for_each(|record| transaction.keep(record)));
         match staged.and_then(|()| store.begin(&transaction.operation)) {
@@ -176,8 +185,14 @@ impl<'a> Transaction<'a> {
 
     /// Replaces every file. On an error nothing is left half-done for long: the caller calls [`Transaction::undo`].
     pub fn write(&mut self) -> Result<()> {
-        for (staged, keeps) in self.staged.iter().zip(&self.keeps) {
-            staged.swap()?;
+        for (index, (staged, keeps)) in self.staged.iter().zip(&self.keeps).enumerate() {
+            self.replaced = index + 1;
+            if let Err(error) = staged.swap() {
+                // Somebody else was faster, and has the place.
+                let refused = error.downcast_ref::<Refusal>().is_some();
+                self.replaced -= usize::from(refused);
+                return Err(error);
+            }
             if !keeps {
                 staged.settle()?;
             }
@@ -226,7 +241,7 @@ impl<'a> Transaction<'a> {
     /// Puts every file back as it was and closes the operation as rolled back. Returns files that somebody else changed
     /// meanwhile; with those the journal stays.
     pub fn undo(self) -> Result<Vec<RootPath>> {
-        put_back(self.root, self.store, &self.operation)
+        put_back(self.root, self.store, &self.operation, self.replaced)
     }
 }
 
@@ -244,13 +259,15 @@ pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
         store.discard(&folder)?;
     }
     let Some(operation) = store.pending()? else { return Ok(None) };
-    let conflicts = put_back(root, store, &operation)?;
+    let conflicts = put_back(root, store, &operation, usize::MAX)?;
     Ok(Some(Recovered { operation, conflicts }))
 }
 
-fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<RootPath>> {
+/// Puts the first `replaced` files back.
+fn put_back(root: &Root, store: &Store, operation: &Operation, replaced: usize) -> Result<Vec<RootPath>> {
     let mut conflicts = Vec::new();
-    for (index, file) in operation.files.iter().enumerate().rev().filter(|(_, file)| !file.record) {
+    let files = operation.files.iter().enumerate().take(replaced);
+    for (index, file) in files.rev().filter(|(_, file)| !file.record) {
         let path = file.path();
         let now = root.read(&path)?.as_deref().map(digest);
         if now == file.before {

@@ -15,7 +15,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod concurrency;
 mod faulty;
 mod lab;
 mod sessions;
+mod source;
 mod terminal;

@@ -157,6 +157,32 @@ fn p19_an_output_that_goes_nowhere_leaves_no_half_change() {
 }
 
 #[test]
+fn p19_a_pipe_that_nobody_empties_holds_nothing_up() {
+    let root = support::scratch();
+    lab::write(root.path(), "etc/network/interfaces", lab::INTERFACES);
+    let began = Instant::now();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ipalias"));
+    command.arg("--root").arg(root.path()).args(["add", "--block", "10.1.0.0/20"]);
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if began.elapsed() > LIMIT * 2 => {
+                child.kill().unwrap();
+                panic!("a diff of 4,096 addresses that nobody reads holds the change up");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let file = fs::read_to_string(root.path().join("etc/network/interfaces")).unwrap();
+    assert!(status.success() && file.contains("10.1.15.255"), "{status}");
+    let text = format!("4,096 addresses, a diff that nobody reads: done after {:.1} s", began.elapsed().as_secs_f32());
+    println!("{text}");
+    support::promise("P19", "pipe", &text);
+}
+
+#[test]
 #[ignore = "runs inside a namespace"]
 fn inside() {
     let Some(flavour) = lab::inside() else { return };

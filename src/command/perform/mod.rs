@@ -121,7 +121,7 @@ pub(super) fn carry_out(
     }
     let unfinished = store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false);
     let seen = store.as_ref().map(Store::numbers).transpose()?.unwrap_or_default();
-    let early = if unfinished { None } else { undisturbed(propose())? };
+    let early = if unfinished { None } else { undisturbed(session, &seen, propose())? };
     let idle =
         |proposal: &Proposal| proposal.is_nothing() || session.apply() == Apply::None && proposal.plan.leaves_files();
     if let Some(proposal) = early.as_ref().filter(|proposal| idle(proposal)) {
@@ -184,14 +184,21 @@ pub(super) fn carry_out(
     unconfirmed::await_answer(session, &store, &change, &signals)
 }
 
-/// A plan made without the lock; nothing if another run's files came in between, so that it has to be made again.
-fn undisturbed(proposal: Result<Proposal>) -> Result<Option<Proposal>> {
-    match proposal {
-        Ok(proposal) => Ok(Some(proposal)),
-        Err(error) => match error.downcast_ref::<Refusal>().map(|refusal| refusal.kind) {
-            Some(Kind::Unproven | Kind::ChangedSince) => Ok(None),
-            _ => Err(error),
-        },
+/// A plan made without the lock; nothing if another run's files came in between, so that it has to be made again: then files
+/// were read at different moments, and any refusal may be due to that. `seen` are the operations before.
+fn undisturbed(session: &Session, seen: &BTreeSet<u64>, proposal: Result<Proposal>) -> Result<Option<Proposal>> {
+    let error = match proposal {
+        Ok(proposal) => return Ok(Some(proposal)),
+        Err(error) => error,
+    };
+    let kind = error.downcast_ref::<Refusal>().map(|refusal| refusal.kind);
+    let store = session.store()?;
+    let numbers = store.as_ref().map(Store::numbers).transpose()?.unwrap_or_default();
+    let in_flight = store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false);
+    match kind {
+        Some(Kind::Unproven | Kind::ChangedSince) => Ok(None),
+        _ if in_flight || numbers != *seen => Ok(None),
+        _ => Err(error),
     }
 }
 
