@@ -1,7 +1,10 @@
 //! The only place that prints: sentences, tables, diffs and JSON; escaping; colour.
 //!
-//! Output never fails: a closed terminal or a full disk must not stop a change half-way. On a terminal, text that came
-//! from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch` takes it.
+//! Output never fails: a closed terminal or a full disk must not stop a change half-way (see `stream`). On a terminal, text
+//! that came from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch`
+//! takes it.
+
+mod stream;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +13,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::error::{Exit, Failure, Refusal};
+pub use stream::hurry;
+use stream::out;
 
 /// The version of the JSON documents.
 pub const JSON_VERSION: u32 = 1;
@@ -345,11 +350,6 @@ fn escaped_json(text: &str) -> String {
     out
 }
 
-fn out(bytes: &[u8]) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
-}
-
 /// Messages that wait until a change is done; nothing while none is in flight.
 static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
@@ -370,7 +370,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let waiting = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = std::io::stderr().lock().write_all(&waiting.unwrap_or_default());
+        stream::err(&waiting.unwrap_or_default());
     }
 }
 
@@ -382,7 +382,7 @@ impl std::io::Write for Log {
         match &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(held) if held.len() < MOST_HELD => held.extend_from_slice(bytes),
             Some(_) => {}
-            None => drop(std::io::stderr().lock().write_all(bytes)),
+            None => stream::err(bytes),
         }
         Ok(bytes.len())
     }

@@ -526,29 +526,6 @@ fn rollback_to_an_older_operation() {
 }
 
 #[test]
-fn fifty_at_once() {
-    let host = host();
-    let spawn = |address: String| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ipalias"));
-        command
-            .arg("--root")
-            .arg(host.path())
-            .args(["-q", "add", &address])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.spawn().unwrap()
-    };
-    let different: Vec<_> = (1..=50).map(|n| spawn(format!("203.0.113.{n}"))).collect();
-    assert!(different.into_iter().all(|mut child| child.wait().unwrap().success()));
-    let equal: Vec<_> = (1..=50).map(|_| spawn("198.51.100.1".to_owned())).collect();
-    assert!(equal.into_iter().all(|mut child| child.wait().unwrap().success()));
-    let json: serde_json::Value = serde_json::from_slice(&ipalias(host.path(), &["list", "--json"]).stdout).unwrap();
-    assert_eq!(json["addresses"].as_array().unwrap().len(), 1 + 50 + 1);
-    let rests = read_tree(host.path()).into_keys().filter(|path| path.to_string_lossy().contains(".ipalias-")).count();
-    assert_eq!(rests, 0);
-}
-
-#[test]
 fn a_closed_output_stops_nothing() {
     let host = host();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

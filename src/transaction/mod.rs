@@ -29,8 +29,10 @@ pub struct Transaction<'a> {
     store: &'a Store,
     operation: Operation,
     staged: Vec<Staged>,
-    /// How many of them, from the first, may have their new bytes. Files behind these are not ours to put back.
-    begun: usize,
+    /// Whether what each of them displaces may stay beside its file for as long as the change is in the balance.
+    keeps: Vec<bool>,
+    /// How many files were replaced: the others are not ours to put back.
+    replaced: usize,
     /// Sentences about backups that the administrator should read.
     pub notes: Vec<String>,
 }
@@ -77,7 +79,15 @@ impl<'a> Transaction<'a> {
             images.push(record.before.as_deref());
         }
         store.prepare(&operation, &images)?;
-        let mut transaction = Transaction { root, store, operation, staged: Vec::new(), begun: 0, notes: Vec::new() };
+        let mut transaction = Transaction {
+            root,
+            store,
+            operation,
+            staged: Vec::new(),
+            keeps: Vec::new(),
+            replaced: 0,
+            notes: Vec::new(),
+        };
         let staged = transaction.stage_all(&changes, &wanted);
         let staged = staged.and_then(|()| records.into_iter().try_for_each(|record| transaction.keep(record)));
         match staged.and_then(|()| store.begin(&transaction.operation)) {
@@ -100,6 +110,7 @@ impl<'a> Transaction<'a> {
             let expect = change.before.as_deref().map(digest);
             let staged = stage(self.root, &change.path, change.after.as_deref(), metadata, expect, token)?;
             self.staged.push(staged);
+            self.keeps.push(change.backup == Backup::Beside);
             self.back_up(change, metadata)?;
         }
         self.sync_dirs()
@@ -181,16 +192,24 @@ impl<'a> Transaction<'a> {
 
     /// Replaces every file. On an error nothing is left half-done for long: the caller calls [`Transaction::undo`].
     pub fn write(&mut self) -> Result<()> {
-        for staged in &self.staged {
-            match staged.swap() {
-                // Somebody else's version stands again, or still.
-                Err(error) if error.downcast_ref::<Refusal>().is_some() => return Err(error),
-                swapped => {
-                    self.begun += 1;
-                    swapped?;
-                }
+        for (index, (staged, keeps)) in self.staged.iter().zip(&self.keeps).enumerate() {
+            self.replaced = index + 1;
+            if let Err(error) = staged.swap() {
+                // Somebody else was faster, and has the place.
+                let refused = error.downcast_ref::<Refusal>().is_some();
+                self.replaced -= usize::from(refused);
+                return Err(error);
+            }
+            if !keeps {
+                staged.settle()?;
             }
         }
+        self.sync_dirs()
+    }
+
+    /// Removes what was displaced, once the change holds: the last step before [`Transaction::commit`].
+    pub fn settle(&mut self) -> Result<()> {
+        self.staged.iter().try_for_each(Staged::settle)?;
         self.sync_dirs()?;
         let deleted = self.staged.iter().filter(|staged| !staged.replaces);
         let parents: Vec<RootPath> = deleted.map(|staged| staged.path.parent()).collect();
@@ -223,7 +242,7 @@ impl<'a> Transaction<'a> {
     /// Puts every file back as it was and closes the operation as rolled back. Returns files that somebody else changed
     /// meanwhile; with those the journal stays.
     pub fn undo(self) -> Result<Vec<RootPath>> {
-        put_back(self.root, self.store, &self.operation, self.begun)
+        put_back(self.root, self.store, &self.operation, self.replaced)
     }
 }
 
@@ -242,51 +261,63 @@ pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
     }
     let Some(operation) = store.pending()? else { return Ok(None) };
     preflight::may_be_own(root, &operation)?;
-    let conflicts = put_back(root, store, &operation, operation.files.len())?;
+    let conflicts = put_back(root, store, &operation, usize::MAX)?;
     Ok(Some(Recovered { operation, conflicts }))
 }
 
-/// Puts the old bytes back into the files of `operation`, of which only the first `begun` may have been written.
-fn put_back(root: &Root, store: &Store, operation: &Operation, begun: usize) -> Result<Vec<RootPath>> {
-    remove_temp_files(root, operation)?;
+/// Puts the first `replaced` files back.
+fn put_back(root: &Root, store: &Store, operation: &Operation, replaced: usize) -> Result<Vec<RootPath>> {
     let mut conflicts = Vec::new();
-    let written = operation.files.iter().enumerate().take(begun).rev();
-    for (index, file) in written.filter(|(_, file)| !file.record) {
+    let files = operation.files.iter().enumerate().take(replaced);
+    for (index, file) in files.rev().filter(|(_, file)| !file.record) {
         let path = file.path();
         let now = root.read(&path)?.as_deref().map(digest);
         if now == file.before {
             continue;
         }
         if now != file.after {
-            conflicts.push(path);
+            // With the new file still beside it, it never had its place: somebody else was faster, and nothing is to be undone.
+            let (after, token) = (file.after.as_deref(), &operation.token);
+            let waits = |after| Staged::displaced(root, &path, after, None, token).map(|staged| staged.is_some());
+            if !after.map(waits).transpose()?.unwrap_or(false) {
+                conflicts.push(path);
+            }
             continue;
         }
-        let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
-        if image.as_deref().map(digest) != file.before {
-            return Err(Refusal::new(
-                Kind::Malformed,
-                "the old bytes in the store are damaged",
-                "restore the file by hand",
-            )
-            .at(&path, 0)
-            .into());
-        }
-        if image.is_some() {
-            for dir in store::make_dirs(root, &path.parent(), 0o755)? {
-                tracing::debug!("created {dir} again");
-            }
-        }
-        let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
-        let staged = stage(root, &path, image.as_deref(), &metadata, file.after.clone(), &operation.token)?;
+        let staged = old_file(root, store, operation, index, file)?;
         staged.sync_dir()?;
         staged.swap()?;
         staged.sync_dir()?;
     }
+    remove_temp_files(root, operation)?;
     remove_dirs(root, operation)?;
     if conflicts.is_empty() {
         store.finish(true)?;
     }
     Ok(conflicts)
+}
+
+/// The old file, ready to take its place again: the file itself where it is still there, otherwise made from the store.
+fn old_file(root: &Root, store: &Store, operation: &Operation, index: usize, file: &FileRecord) -> Result<Staged> {
+    let (path, token) = (file.path(), &operation.token);
+    if let Some(before) = &file.before {
+        if let Some(staged) = Staged::displaced(root, &path, before, file.after.clone(), token)? {
+            return Ok(staged);
+        }
+    }
+    let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
+    if image.as_deref().map(digest) != file.before {
+        let hint = "restore the file by hand";
+        return Err(Refusal::new(Kind::Malformed, "the old bytes in the store are damaged", hint).at(&path, 0).into());
+    }
+    if image.is_some() {
+        for dir in store::make_dirs(root, &path.parent(), 0o755)? {
+            tracing::debug!("created {dir} again");
+        }
+    }
+    remove_temp_file(root, &path, token)?;
+    let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
+    stage(root, &path, image.as_deref(), &metadata, file.after.clone(), token)
 }
 
 fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
@@ -299,16 +330,24 @@ fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
     let mut dirs = BTreeMap::new();
     for file in &operation.files {
         let path = file.path();
-        let name = path.name();
-        let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
-        let place = root.walk(&path, false)?;
-        let Some(dir) = place.dir else { continue };
-        for name in [name.to_vec()].iter().chain(&backups) {
-            remove_temp(&dir, &temp_name(name, &operation.token))?;
+        remove_temp_file(root, &path, &operation.token)?;
+        let parent = path.parent();
+        if let Some(dir) = root.walk(&path, false)?.dir {
+            dirs.insert(parent, dir);
         }
-        dirs.insert(path.parent(), dir);
     }
     dirs.iter().try_for_each(|(path, dir)| dir.sync().with_context(|| format!("syncing {path}")))
+}
+
+/// Removes the temporary files of the file at `path` and of its backups.
+fn remove_temp_file(root: &Root, path: &RootPath, token: &str) -> Result<()> {
+    let name = path.name();
+    let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
+    let Some(dir) = root.walk(path, false)?.dir else { return Ok(()) };
+    for name in [name.to_vec()].iter().chain(&backups) {
+        remove_temp(&dir, &temp_name(name, token))?;
+    }
+    Ok(())
 }
 
 fn remove_dirs(root: &Root, operation: &Operation) -> Result<()> {

@@ -12,12 +12,17 @@
     clippy::print_stderr
 )]
 
+mod concurrency;
 #[cfg(target_os = "linux")]
 mod faults;
+mod faulty;
+mod fuzzed;
 mod inverse;
+mod lab;
 mod metadata;
 mod power;
+mod sessions;
+mod source;
 #[path = "../support/mod.rs"]
 mod support;
-
-mod fuzzed;
+mod terminal;

@@ -139,6 +139,7 @@ pub(super) fn carry_out(
     let mut unasked =
         early.iter().map(|proposal| ask::the_link(session, proposal, &mut probed)).collect::<Result<Vec<_>>>()?;
     let signals = Signals::catch()?;
+    ui::hurry();
     let store = Store::create(&session.root)?;
     let lock = if session.settling.is_none() { Some(store.lock()?) } else { None };
     recover(session, &store)?;
