@@ -12,5 +12,7 @@
     clippy::print_stderr
 )]
 
+#[cfg(target_os = "linux")]
+mod faults;
 #[path = "../support/mod.rs"]
 mod support;
