@@ -160,15 +160,18 @@ fn by_program(program: &Path, mutant: Option<&str>, rounds: usize) -> (usize, us
     lay_out(dir.path());
     let stop = AtomicBool::new(false);
     let mark = |text: &str| {
-        let mut addresses = text.lines().filter_map(|line| line.trim().strip_prefix("address 203.0.113."));
-        addresses.next_back().unwrap_or_default().to_owned()
+        let mut addresses = text.lines().rev().filter_map(|line| line.trim().strip_prefix("address 203.0.113."));
+        addresses.next().unwrap_or_default().to_owned()
     };
     let (mut committed, mut found) = (BTreeSet::new(), (0, 0));
     for round in 0..rounds {
+        let (path, stop) = (dir.path(), &stop);
         stop.store(false, Ordering::Relaxed);
         committed.clear();
         let seen = std::thread::scope(|scope| {
-            let writer = scope.spawn(|| hostile(dir.path(), &stop, 20_000, mark));
+            // How long the window is depends on the machine.
+            let pause = [5_000, 20_000, 80_000][round % 3];
+            let writer = scope.spawn(move || hostile(path, stop, pause, mark));
             for number in 1..=4 {
                 let mut command = Command::new(program);
                 command.arg("--root").arg(dir.path()).args(["-q", "add", &format!("203.0.113.{number}")]);
