@@ -13,15 +13,22 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::error::{Failure, Kind, Refusal, Result};
-use crate::journal::Operation;
+use crate::journal::{Operation, command_line};
 use crate::mutants;
 use crate::root::{self, Dir, Root, RootPath, STATE};
+use crate::transaction::written_by_others;
 
 /// How long a run waits for another one, as shadow(5)'s tools do.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 
 /// The largest record or image that is read from a store.
 const MOST_RECORD_BYTES: u64 = 2 * root::MOST_FILE_BYTES as u64;
+
+/// The most bytes that all records together have which one run reads, the newest first.
+const MOST_RECORDED_BYTES: usize = 32 << 20;
+
+/// The highest number of an operation. A folder with a higher one is none of ours.
+const MOST_OPERATIONS: u64 = 999_999_999;
 
 /// The folder of the operation in flight.
 const JOURNAL: &str = "journal";
@@ -50,7 +57,12 @@ impl Store {
         let found = root.walk(&path, true)?;
         let Some(parent) = found.dir else { return Ok(None) };
         match parent.open_dir(found.path.name()) {
-            Ok(dir) => Ok(Some(Store { dir, path })),
+            Ok(dir) => {
+                if root.is_live() {
+                    owned(root, &path)?;
+                }
+                Ok(Some(Store { dir, path }))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("opening the store {path}")),
         }
@@ -73,36 +85,42 @@ impl Store {
     pub fn lock(&self) -> Result<Lock> {
         let began = Instant::now();
         let mut file = loop {
-            match self.dir.lock_file(b"lock").context("locking")? {
-                Some(file) => break file,
-                None if began.elapsed() >= LOCK_WAIT => {
+            match self.dir.lock_file(b"lock") {
+                Err(error) if error.raw_os_error().is_none() => {
+                    let reason = format!("{}/lock cannot be locked: {error}", self.path);
+                    return Err(Refusal::new(Kind::Malformed, reason, "look at it, and remove it").into());
+                }
+                Err(error) => return Err(error).context("locking"),
+                Ok(Some(file)) => break file,
+                Ok(None) if began.elapsed() >= LOCK_WAIT => {
                     let mut holder = String::new();
                     // Only for the message.
                     let _ = self.dir.open_file(b"lock").and_then(|file| file.take(4096).read_to_string(&mut holder));
                     return Err(Failure::Locked { holder: holder.trim().to_owned() }.into());
                 }
-                None => std::thread::sleep(Duration::from_millis(20)),
+                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             }
         };
-        let argv: Vec<String> = std::env::args().collect();
+        let words = command_line().join(" ");
         // Only for the message above: a failure to write it does not weaken the lock.
         let _ = file.set_len(0).and_then(|()| file.rewind());
-        let _ = writeln!(file, "process {}: {}", std::process::id(), argv.join(" "));
+        let _ = writeln!(file, "process {}: {}", std::process::id(), words.escape_debug());
         Ok(Lock { _file: file })
     }
 
-    /// Every committed or taken back operation, oldest first. A record that cannot be read is left out.
+    /// Every committed or taken back operation, oldest first. A record that cannot be read is left out, and so are the oldest
+    /// where all together would be too large.
     pub fn operations(&self) -> Result<Vec<Operation>> {
-        let mut all: Vec<Operation> = self
-            .numbers()?
-            .into_iter()
-            .filter_map(|id| {
-                let mut operation = self.load(&numbered(id)).ok()?;
-                operation.id = id;
-                Some(operation)
-            })
-            .collect();
-        all.sort_by_key(|operation| operation.id);
+        let mut all = Vec::new();
+        let mut room = MOST_RECORDED_BYTES;
+        for id in self.numbers()?.into_iter().rev() {
+            let Ok((mut operation, size)) = self.load(&numbered(id)) else { continue };
+            let Some(left) = room.checked_sub(size) else { break };
+            room = left;
+            operation.id = id;
+            all.push(operation);
+        }
+        all.reverse();
         Ok(all)
     }
 
@@ -114,7 +132,7 @@ impl Store {
         let broken = || {
             Refusal::new(Kind::Malformed, "the journal of an interrupted operation cannot be read", self.broken_hint())
         };
-        Ok(Some(self.load(JOURNAL).map_err(|error| error.context(broken()))?))
+        Ok(Some(self.load(JOURNAL).map_err(|error| error.context(broken()))?.0))
     }
 
     /// Whether a killed run left anything: an operation in flight, or one that was prepared and never began.
@@ -137,6 +155,8 @@ impl Store {
 
     /// Writes the folder of an operation that has not begun, all of it synced.
     pub(crate) fn prepare(&self, operation: &Operation, images: &[Option<&[u8]>]) -> Result<()> {
+        let room = self.numbers()?.last().is_none_or(|id| *id < MOST_OPERATIONS);
+        anyhow::ensure!(room, "the store {} has no number left for an operation", self.path);
         let folder = fresh(&operation.token);
         self.dir.make_dir(folder.as_bytes(), 0o700).context("creating the operation's folder")?;
         let dir = self.dir.open_dir(folder.as_bytes()).context("opening the operation's folder")?;
@@ -185,7 +205,7 @@ impl Store {
     /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
     pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
         let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
-        Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
+        Ok(names.map(|name| (name.clone(), self.load(&name).ok().map(|(operation, _)| operation))).collect())
     }
 
     /// Removes a folder of the store.
@@ -209,15 +229,13 @@ impl Store {
         renamed.with_context(|| format!("renaming {from} to {to} in {}", self.path))
     }
 
-    fn load(&self, folder: &str) -> Result<Operation> {
-        let mut operation: Operation =
-            serde_json::from_slice(&self.read(folder, "operation.json")?).context("reading the record")?;
-        anyhow::ensure!(operation.format == 1, "the record is of a newer version of ipalias");
-        // The token becomes part of file names: a store on a mounted disk is not trusted with more than that.
-        let sound = operation.token.len() == 16 && operation.token.bytes().all(|b| b.is_ascii_hexdigit());
-        anyhow::ensure!(sound, "the record's token is not one of ipalias");
+    /// The record in `folder`, and how many bytes it has.
+    fn load(&self, folder: &str) -> Result<(Operation, usize)> {
+        let bytes = self.read(folder, "operation.json")?;
+        let mut operation: Operation = serde_json::from_slice(&bytes).context("reading the record")?;
+        operation.check_form()?;
         operation.rolled_back = has(&self.folder(folder)?, ROLLED_BACK)?;
-        Ok(operation)
+        Ok((operation, bytes.len()))
     }
 
     fn read(&self, folder: &str, name: &str) -> Result<Vec<u8>> {
@@ -234,8 +252,8 @@ impl Store {
 
     /// The numbers of all operations, in no order.
     pub fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let digits = |name: &String| name.len() >= 6 && name.bytes().all(|b| b.is_ascii_digit());
-        Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
+        let number = |name: String| name.parse().ok().filter(|id| *id <= MOST_OPERATIONS && numbered(*id) == name);
+        Ok(self.names()?.into_iter().filter_map(number).collect())
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -259,6 +277,17 @@ fn place(root: &Root) -> Result<RootPath> {
     let mounted =
         device(&"/var".into())? != device(&"/etc".into())? || device(&"/var/lib".into())? != device(&"/var".into())?;
     Ok(if separate && !mounted { "/etc/.ipalias".into() } else { "/var/lib/ipalias".into() })
+}
+
+/// Refuses a store that somebody other than root could write to: its records say which files are put back and which commands
+/// are run.
+fn owned(root: &Root, path: &RootPath) -> Result<()> {
+    let path = root.resolve(path)?;
+    let open = root.access(&path)?.is_some_and(|access| access.mode & 0o022 != 0);
+    let Some(at) = written_by_others(root, &path)?.or_else(|| open.then(|| path.clone())) else { return Ok(()) };
+    let hint = format!("look at what is in {path}; if it is sound: chown root {at} && chmod go-w {at}");
+    let reason = "others than root can write to the records of ipalias";
+    Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&at, 0).into())
 }
 
 fn numbered(id: u64) -> String {

@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::error::{Exit, Failure, Refusal};
 
+/// The widest a column of a table gets.
+const MOST_WIDTH: usize = 200;
+
 /// The version of the JSON documents.
 pub const JSON_VERSION: u32 = 1;
 
@@ -194,13 +197,13 @@ impl Ui {
         }
     }
 
-    /// A table with a heading and aligned columns.
+    /// A table with a heading and aligned columns; a cell that is very long is not waited for by the others.
     pub fn table(self, heading: &[&str], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| visible(cell.as_bytes())).collect()).collect();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain(heading.get(column).map(|head| head.len())).max().unwrap_or(0)
+            cells.chain(heading.get(column).map(|head| head.len())).max().unwrap_or(0).min(MOST_WIDTH)
         };
         let widths: Vec<usize> = (0..heading.len()).map(width).collect();
         let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();

@@ -7,6 +7,7 @@ mod record;
 mod remove;
 mod rollback;
 mod status;
+mod trust;
 mod undo;
 
 use std::io::Read as _;

@@ -14,7 +14,7 @@ use crate::backend::{Backend, Entry};
 use crate::cli::Apply;
 use crate::diff;
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::journal::{LiveRecord, Metadata, Operation};
+use crate::journal::{LiveRecord, Metadata, Operation, command_line};
 use crate::live::{Expectation, Live, MOST_PROBED, Snapshot};
 use crate::plan::{self, Action, Change, Check, Disturbs, Plan, Staged, Step};
 use crate::root::{Root, RootPath};
@@ -268,7 +268,7 @@ fn execute(session: &Session, store: &Store, proposal: &Proposal, notes: &mut Ve
             .into());
         }
     };
-    let mut operation = Operation::new(std::env::args().collect(), proposal.backend.name())?;
+    let mut operation = Operation::new(command_line(), proposal.backend.name())?;
     operation.undoes = proposal.undoes.clone();
     operation.dump = record::dump(plan)?;
     if session.apply() != Apply::None {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::perform::{self, OnLink, Proposal};
-use super::{Session, situation};
+use super::{Session, situation, trust};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::Rollback;
@@ -110,6 +110,7 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
     };
     let mut seen: Vec<RootPath> = Vec::new();
     for operation in undone {
+        trust::check(session, operation, &format!("{}/{:06}", store.path(), operation.id))?;
         target.undoes.push(operation.id);
         target.backend = Some(operation.backend.clone());
         if let Some(done) = operation.live.as_ref().filter(|done| !done.commands.is_empty()) {
