@@ -24,6 +24,7 @@ use crate::error::{Exit, Kind, Refusal, Result};
 use crate::host;
 use crate::live::{Live, Snapshot};
 use crate::root::Root;
+use crate::runner;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli) -> Exit {
 }
 
 fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
+    runner::settle()?;
     let options = cli.global.clone();
     if options.detailed_exitcode && !options.dry_run {
         return Err(Refusal::new(Kind::Usage, "--detailed-exitcode goes with --dry-run", "add --dry-run").into());

@@ -92,6 +92,7 @@ impl Proposal {
 /// Plans with `propose` and carries the plan out; prints the report. Without anything to do nothing is written, the lock
 /// file included.
 pub(super) fn carry_out(session: &Session, verb: &'static str, propose: impl Fn() -> Result<Proposal>) -> Result<Exit> {
+    runner::leave_folder();
     let ui = session.ui;
     let store = session.store()?;
     if session.options.dry_run {

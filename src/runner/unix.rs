@@ -1,5 +1,8 @@
 //! Programs of Unix: below fixed directories, root's alone, in a session of their own.
 
+#[path = "start.rs"]
+mod start;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::error::Result;
+pub use start::{leave_folder, settle};
 
 /// Where programs are looked for, in this order.
 const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
