@@ -62,6 +62,9 @@ pub struct Global {
     /// Seconds to wait until the addresses are up
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub wait: u64,
+    /// Show the values of keys, passwords and PINs in a diff, instead of <hidden>
+    #[arg(long, global = true)]
+    pub show_secrets: bool,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub json: bool,

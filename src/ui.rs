@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::error::{Exit, Failure, Refusal};
+use crate::secrets;
 
 /// The widest a column of a table gets.
 const MOST_WIDTH: usize = 200;
@@ -123,7 +124,7 @@ impl Ui {
     pub fn warn(self, text: &str) {
         if !self.json {
             let style = self.style(AnsiColor::Yellow);
-            err(&format!("{style}ipalias: {}{style:#}\n", visible(text.as_bytes())));
+            err(&format!("{style}ipalias: {}{style:#}\n", visible(secrets::without(text).as_bytes())));
         }
     }
 
@@ -218,7 +219,7 @@ impl Ui {
 
     /// A failure: the whole chain on one line, then what to do about it.
     pub fn error(self, command: &str, error: &anyhow::Error, exit: Exit) {
-        let chain = chain(error);
+        let chain = secrets::without(&chain(error));
         let refusal = error.downcast_ref::<Refusal>();
         let hint = refusal.map(|refusal| refusal.hint.clone()).filter(|hint| !hint.is_empty());
         let todo = match error.downcast_ref::<Failure>() {

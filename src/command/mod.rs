@@ -25,6 +25,7 @@ use crate::host;
 use crate::live::{Live, Snapshot};
 use crate::root::Root;
 use crate::runner;
+use crate::secrets;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -52,6 +53,7 @@ pub fn run(cli: &Cli) -> Exit {
 
 fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
     runner::settle()?;
+    secrets::show(cli.global.show_secrets);
     let options = cli.global.clone();
     if options.detailed_exitcode && !options.dry_run {
         return Err(Refusal::new(Kind::Usage, "--detailed-exitcode goes with --dry-run", "add --dry-run").into());
