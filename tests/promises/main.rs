@@ -14,3 +14,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod limits;
+mod roots;
+mod secrets;
+mod strings;
