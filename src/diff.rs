@@ -1,5 +1,8 @@
 //! A plan's changes as a unified diff, in bytes, such that `patch -p1` in the root turns before into after.
 //!
+//! No line with a secret is shown as context: there is less of it around a change that stands close to one, and the diff
+//! still applies. In lines that are changed themselves the value is hidden, and there it does not.
+//!
 //! Lines end at `\n` only. What is common at both ends is cut off before anything is compared, and pure insertions and
 //! deletions of any size take linear time; the general algorithm (Myers, by `similar`) sees only the rest.
 
@@ -7,6 +10,7 @@ use similar::{Algorithm, DiffOp, DiffTag};
 
 use crate::plan::{Backup, Change, Plan};
 use crate::root::RootPath;
+use crate::secrets;
 
 /// Lines shown around a change.
 const CONTEXT: usize = 3;
@@ -39,10 +43,42 @@ pub fn of_change(change: &Change) -> Vec<u8> {
     header(&mut out, b"+++ ", &side("b", &change.after));
     let old = lines(change.before.as_deref().unwrap_or_default());
     let new = lines(change.after.as_deref().unwrap_or_default());
-    for hunk in similar::group_diff_ops(ops(&old, &new), CONTEXT) {
-        write_hunk(&mut out, &hunk, &old, &new);
+    let hidden = (secrets::hidden(&old), secrets::hidden(&new));
+    let ops = ops(&old, &new);
+    for hunk in hunks(&ops, &hidden.0) {
+        write_hunk(&mut out, &hunk, &Lines::new(&old, &hidden.0), &Lines::new(&new, &hidden.1));
     }
     out
+}
+
+/// Lines, each with what to show instead of it.
+struct Lines<'a>(Vec<&'a [u8]>);
+
+impl<'a> Lines<'a> {
+    fn new(lines: &[&'a [u8]], hidden: &'a [Option<Vec<u8>>]) -> Lines<'a> {
+        Lines(lines.iter().zip(hidden).map(|(line, hidden)| hidden.as_deref().unwrap_or(line)).collect())
+    }
+
+    fn get(&self, range: std::ops::Range<usize>) -> &[&'a [u8]] {
+        self.0.get(range).unwrap_or_default()
+    }
+}
+
+/// The hunks with as much context as shows no line of `hidden`, the same above and below: patch(1) takes a shorter context on
+/// one side for the end of the file.
+fn hunks(ops: &[DiffOp], hidden: &[Option<Vec<u8>>]) -> Vec<Vec<DiffOp>> {
+    let shows = |hunks: &[Vec<DiffOp>]| {
+        let mut context = hunks.iter().flatten().filter(|op| op.tag() == DiffTag::Equal);
+        context.any(|op| hidden.get(op.old_range()).unwrap_or_default().iter().any(Option::is_some))
+    };
+    let mut context = CONTEXT;
+    loop {
+        let found = similar::group_diff_ops(ops.to_vec(), context);
+        if context == 0 || !shows(&found) {
+            return found;
+        }
+        context -= 1;
+    }
 }
 
 fn header(out: &mut Vec<u8>, mark: &[u8], name: &[u8]) {
@@ -119,7 +155,7 @@ fn shifted(op: DiffOp, by: usize) -> DiffOp {
     }
 }
 
-fn write_hunk(out: &mut Vec<u8>, hunk: &[DiffOp], old: &[&[u8]], new: &[&[u8]]) {
+fn write_hunk(out: &mut Vec<u8>, hunk: &[DiffOp], old: &Lines<'_>, new: &Lines<'_>) {
     let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { return };
     let span = |start: usize, end: usize| match end - start {
         // An empty side is named by the line before it.
@@ -131,8 +167,8 @@ fn write_hunk(out: &mut Vec<u8>, hunk: &[DiffOp], old: &[&[u8]], new: &[&[u8]]) 
     let new_span = span(first.new_range().start, last.new_range().end);
     out.extend_from_slice(format!("@@ -{old_span} +{new_span} @@\n").as_bytes());
     for op in hunk {
-        let gone = old.get(op.old_range()).unwrap_or_default();
-        let come = new.get(op.new_range()).unwrap_or_default();
+        let gone = old.get(op.old_range());
+        let come = new.get(op.new_range());
         match op.tag() {
             DiffTag::Equal => write_lines(out, b' ', gone),
             DiffTag::Delete => write_lines(out, b'-', gone),

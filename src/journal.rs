@@ -1,11 +1,12 @@
 //! The record of an operation: what it changed and how to take that back, as JSON in the store.
 //!
 //! A record on a mounted disk is not trusted further than it has to be: paths are resolved inside the root again, digests
-//! are compared, and its token is checked before it becomes part of a file name (see `store`).
+//! are compared, its form is checked here, and its files have to be such as a backend has (see `command::trust`).
 
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -229,6 +230,25 @@ impl Operation {
         })
     }
 
+    /// Refuses a record that ipalias does not write: of another format, with a token that is none, with paths that lead
+    /// elsewhere than they say, or with directories that hold none of its files.
+    pub fn check_form(&self) -> Result<()> {
+        ensure!(self.format == 1, "the record is of a newer version of ipalias");
+        // The token becomes part of file names.
+        let sound = self.token.len() == 16 && self.token.bytes().all(|b| b.is_ascii_hexdigit());
+        ensure!(sound, "the record's token is not one of ipalias");
+        let paths = self.files.iter().map(|file| &file.path);
+        let plain = |path: &Vec<u8>| !path.contains(&0) && RootPath::new(path).as_bytes() == path && path != b"/";
+        ensure!(paths.chain(&self.dirs).all(plain), "the record's paths are not as ipalias writes them");
+        let holds = |dir: RootPath| self.files.iter().any(|file| file.path().is_under(&dir));
+        ensure!(self.dirs().all(holds), "the record names directories without a file of its own");
+        // An owner of -1 means to chown(2) that there is to be no change.
+        let possible = |was: &Metadata| was.mode <= 0o7777 && was.uid != u32::MAX && was.gid != u32::MAX;
+        let mut metadata = self.files.iter().filter_map(|file| file.metadata.as_ref());
+        ensure!(metadata.all(possible), "the record has a mode or an owner that is none");
+        Ok(())
+    }
+
     /// Directories that it created, outermost first.
     pub fn dirs(&self) -> impl DoubleEndedIterator<Item = RootPath> + '_ {
         self.dirs.iter().map(RootPath::new)
@@ -263,6 +283,11 @@ fn date(time: u64) -> String {
     let year = cycle * 400 + year + u64::from(month <= 2);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// The command line of this process, for records and messages; bytes that are no text are replaced.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Sixteen random hex digits, for names that nobody can foresee.

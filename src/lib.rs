@@ -25,6 +25,7 @@ pub mod proof;
 pub mod rewriters;
 pub mod root;
 pub mod runner;
+pub mod secrets;
 pub mod store;
 pub mod syntax;
 pub mod text;

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::error::{Failure, Kind, Refusal, Result};
-use crate::journal::{Operation, Unconfirmed};
+use crate::journal::{Operation, Unconfirmed, command_line};
 use crate::mutants;
 use crate::root::{self, Dir, Root, RootPath, STATE};
+use crate::transaction::written_by_others;
 
 /// How long a run waits for another one, as shadow(5)'s tools do.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
@@ -26,6 +27,12 @@ const LONG_LOCK_WAIT: Duration = Duration::from_secs(600);
 
 /// The largest record or image that is read from a store.
 const MOST_RECORD_BYTES: u64 = 2 * root::MOST_FILE_BYTES as u64;
+
+/// The most bytes that all records together have which one run reads, the newest first.
+const MOST_RECORDED_BYTES: usize = 32 << 20;
+
+/// The highest number of an operation. A folder with a higher one is none of ours.
+const MOST_OPERATIONS: u64 = 999_999_999;
 
 /// The folder of the operation in flight.
 const JOURNAL: &str = "journal";
@@ -40,9 +47,6 @@ const PENDING: &str = "pending";
 const MOST_KEPT: usize = 20;
 const MOST_KEPT_BYTES: u64 = 16 << 20;
 const ALWAYS_KEPT: usize = 2;
-
-/// Digits of the largest number: a folder with more is nobody's, and no number follows the largest of all.
-const MOST_DIGITS: usize = 12;
 
 /// The mark of an operation that was taken back.
 const ROLLED_BACK: &str = "rolled-back";
@@ -65,7 +69,12 @@ impl Store {
         let found = root.walk(&path, true)?;
         let Some(parent) = found.dir else { return Ok(None) };
         match parent.open_dir(found.path.name()) {
-            Ok(dir) => Ok(Some(Store { dir, path })),
+            Ok(dir) => {
+                if root.is_live() {
+                    owned(root, &path)?;
+                }
+                Ok(Some(Store { dir, path }))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("opening the store {path}")),
         }
@@ -97,35 +106,43 @@ impl Store {
     fn lock_within(&self, limit: Duration) -> Result<Lock> {
         let began = Instant::now();
         let mut file = loop {
-            match self.dir.lock_file(b"lock").context("locking")? {
-                Some(file) => break file,
-                None if began.elapsed() >= limit => {
+            match self.dir.lock_file(b"lock") {
+                Err(error) if error.raw_os_error().is_none() => {
+                    let reason = format!("{}/lock cannot be locked: {error}", self.path);
+                    return Err(Refusal::new(Kind::Malformed, reason, "look at it, and remove it").into());
+                }
+                Err(error) => return Err(error).context("locking"),
+                Ok(Some(file)) => break file,
+                Ok(None) if began.elapsed() >= limit => {
                     let mut holder = String::new();
                     // Only for the message.
                     let _ = self.dir.open_file(b"lock").and_then(|file| file.take(4096).read_to_string(&mut holder));
                     return Err(Failure::Locked { holder: holder.trim().to_owned() }.into());
                 }
-                None => std::thread::sleep(Duration::from_millis(20)),
+                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             }
         };
-        let argv: Vec<String> = std::env::args().collect();
+        let words = command_line().join(" ");
         // Only for the message above: a failure to write it does not weaken the lock.
         let _ = file.set_len(0).and_then(|()| file.rewind());
-        let _ = writeln!(file, "process {}: {}", std::process::id(), argv.join(" "));
+        let _ = writeln!(file, "process {}: {}", std::process::id(), words.escape_debug());
         Ok(Lock { _file: file })
     }
 
-    /// Every committed or taken back operation, oldest first. A record that makes no sense is left out; one that cannot
-    /// be read is an error, since without it another operation would seem to be the newest.
+    /// Every committed or taken back operation, oldest first, without the oldest where all together would be too large. A
+    /// record that makes no sense is left out; one that cannot be read is an error, since without it another operation would
+    /// seem to be the newest.
     pub fn operations(&self) -> Result<Vec<Operation>> {
         let mut all = Vec::new();
-        for id in self.numbers()? {
-            if let Some(mut operation) = self.load_if_sound(&numbered(id))? {
-                operation.id = id;
-                all.push(operation);
-            }
+        let mut room = MOST_RECORDED_BYTES;
+        for id in self.numbers()?.into_iter().rev() {
+            let Some((mut operation, size)) = self.load_if_sound(&numbered(id))? else { continue };
+            let Some(left) = room.checked_sub(size) else { break };
+            room = left;
+            operation.id = id;
+            all.push(operation);
         }
-        all.sort_by_key(|operation| operation.id);
+        all.reverse();
         Ok(all)
     }
 
@@ -137,7 +154,7 @@ impl Store {
         let broken = || {
             Refusal::new(Kind::Malformed, "the journal of an interrupted operation cannot be read", self.broken_hint())
         };
-        Ok(Some(self.load(JOURNAL).map_err(|error| error.context(broken()))?))
+        Ok(Some(self.load(JOURNAL).map_err(|error| error.context(broken()))?.0))
     }
 
     /// Whether a killed run left anything: an operation in flight, or one that was prepared and never began.
@@ -160,6 +177,8 @@ impl Store {
 
     /// Writes the folder of an operation that has not begun, all of it synced.
     pub(crate) fn prepare(&self, operation: &Operation, images: &[Option<&[u8]>]) -> Result<()> {
+        let room = self.numbers()?.last().is_none_or(|id| *id < MOST_OPERATIONS);
+        anyhow::ensure!(room, "the store {} has no number left for an operation", self.path);
         let folder = fresh(&operation.token);
         self.dir.make_dir(folder.as_bytes(), 0o700).context("creating the operation's folder")?;
         let dir = self.dir.open_dir(folder.as_bytes()).context("opening the operation's folder")?;
@@ -251,7 +270,7 @@ impl Store {
         for id in numbers.into_iter().rev() {
             let folder = numbered(id);
             let size = self.size(&folder).unwrap_or(0);
-            let Ok(operation) = self.load(&folder) else { continue };
+            let Ok((operation, _)) = self.load(&folder) else { continue };
             let fits = kept < ALWAYS_KEPT || (kept < MOST_KEPT && bytes + size <= MOST_KEPT_BYTES);
             let mut needed = operation.dirs().next().is_some();
             for file in operation.files.iter().filter(|file| file.before.is_some()) {
@@ -275,7 +294,7 @@ impl Store {
     /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
     pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
         let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
-        names.map(|name| Ok((name.clone(), self.load_if_sound(&name)?))).collect()
+        names.map(|name| Ok((name.clone(), self.load_if_sound(&name)?.map(|(operation, _)| operation)))).collect()
     }
 
     /// Removes a folder of the store, or a file, for good.
@@ -315,18 +334,17 @@ impl Store {
         rename().with_context(|| format!("renaming {from} to {to} in {}", self.path))
     }
 
-    fn load(&self, folder: &str) -> Result<Operation> {
-        let mut operation: Operation =
-            serde_json::from_slice(&self.read(folder, "operation.json")?).context("reading the record")?;
-        anyhow::ensure!(operation.format == 1, "the record is of a newer version of ipalias");
-        // The token becomes part of file names: a store on a mounted disk is not trusted with more than that.
-        anyhow::ensure!(is_token(&operation.token), "the record's token is not one of ipalias");
+    /// The record in `folder`, and how many bytes it has.
+    fn load(&self, folder: &str) -> Result<(Operation, usize)> {
+        let bytes = self.read(folder, "operation.json")?;
+        let mut operation: Operation = serde_json::from_slice(&bytes).context("reading the record")?;
+        operation.check_form()?;
         operation.rolled_back = has(&self.folder(folder)?, ROLLED_BACK)?;
-        Ok(operation)
+        Ok((operation, bytes.len()))
     }
 
     /// The record in `folder`; nothing if there is none, or it is torn, foreign or of a newer version.
-    fn load_if_sound(&self, folder: &str) -> Result<Option<Operation>> {
+    fn load_if_sound(&self, folder: &str) -> Result<Option<(Operation, usize)>> {
         match self.load(folder) {
             Ok(operation) => Ok(Some(operation)),
             Err(error) if is_unreadable(&error) && self.has_file(folder, "operation.json")? => Err(error),
@@ -349,9 +367,8 @@ impl Store {
 
     /// The numbers of all operations, in no order.
     pub fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let digits =
-            |name: &String| (6..=MOST_DIGITS).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit());
-        Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
+        let number = |name: String| name.parse().ok().filter(|id| *id <= MOST_OPERATIONS && numbered(*id) == name);
+        Ok(self.names()?.into_iter().filter_map(number).collect())
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -375,6 +392,17 @@ fn place(root: &Root) -> Result<RootPath> {
     let mounted =
         device(&"/var".into())? != device(&"/etc".into())? || device(&"/var/lib".into())? != device(&"/var".into())?;
     Ok(if separate && !mounted { "/etc/.ipalias".into() } else { "/var/lib/ipalias".into() })
+}
+
+/// Refuses a store that somebody other than root could write to: its records say which files are put back and which commands
+/// are run.
+fn owned(root: &Root, path: &RootPath) -> Result<()> {
+    let path = root.resolve(path)?;
+    let open = root.access(&path)?.is_some_and(|access| access.mode & 0o022 != 0);
+    let Some(at) = written_by_others(root, &path)?.or_else(|| open.then(|| path.clone())) else { return Ok(()) };
+    let hint = format!("look at what is in {path}; if it is sound: chown root {at} && chmod go-w {at}");
+    let reason = "others than root can write to the records of ipalias";
+    Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&at, 0).into())
 }
 
 fn numbered(id: u64) -> String {

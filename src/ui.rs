@@ -13,8 +13,12 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::error::{Exit, Failure, Refusal};
+use crate::secrets;
 pub use stream::hurry;
 use stream::out;
+
+/// The widest a column of a table gets.
+const MOST_WIDTH: usize = 200;
 
 /// The version of the JSON documents.
 pub const JSON_VERSION: u32 = 1;
@@ -152,7 +156,7 @@ impl Ui {
     pub fn warn(self, text: &str) {
         if !self.json {
             let style = self.style(AnsiColor::Yellow);
-            err(&format!("{style}ipalias: {}{style:#}\n", visible(text.as_bytes())));
+            err(&format!("{style}ipalias: {}{style:#}\n", visible(secrets::without(text).as_bytes())));
         }
     }
 
@@ -231,13 +235,13 @@ impl Ui {
         }
     }
 
-    /// A table with a heading and aligned columns.
+    /// A table with a heading and aligned columns; a cell that is very long is not waited for by the others.
     pub fn table(self, heading: &[&str], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| visible(cell.as_bytes())).collect()).collect();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain(heading.get(column).map(|head| head.len())).max().unwrap_or(0)
+            cells.chain(heading.get(column).map(|head| head.len())).max().unwrap_or(0).min(MOST_WIDTH)
         };
         let widths: Vec<usize> = (0..heading.len()).map(width).collect();
         let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();
@@ -252,7 +256,7 @@ impl Ui {
 
     /// A failure: the whole chain on one line, then what to do about it.
     pub fn error(self, command: &str, error: &anyhow::Error, exit: Exit) {
-        let chain = chain(error);
+        let chain = secrets::without(&chain(error));
         let refusal = error.downcast_ref::<Refusal>();
         let hint = refusal.map(|refusal| refusal.hint.clone()).filter(|hint| !hint.is_empty());
         let todo = match error.downcast_ref::<Failure>() {

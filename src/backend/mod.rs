@@ -21,6 +21,7 @@ pub mod netsh;
 pub mod networkd;
 pub mod networkmanager;
 pub mod openbsd;
+pub mod places;
 pub mod solaris;
 pub mod wicked;
 

@@ -9,6 +9,7 @@ mod record;
 mod remove;
 mod rollback;
 mod status;
+mod trust;
 mod unconfirmed;
 mod undo;
 
@@ -27,6 +28,7 @@ use crate::host;
 use crate::live::{Live, Snapshot};
 use crate::root::Root;
 use crate::runner;
+use crate::secrets;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -62,6 +64,8 @@ pub fn run(cli: &Cli) -> Exit {
 }
 
 fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
+    runner::settle()?;
+    secrets::show(cli.global.show_secrets);
     let options = cli.global.clone();
     if options.detailed_exitcode && !options.dry_run {
         return Err(Refusal::new(Kind::Usage, "--detailed-exitcode goes with --dry-run", "add --dry-run").into());

@@ -37,8 +37,11 @@ pub(super) fn hook_is_installed(root: &Root) -> Result<bool> {
     Ok(false)
 }
 
-/// Seconds that `change` still has.
+/// Seconds that `change` still has; none on a root that does not run, where nothing can be tried.
 pub(super) fn left(session: &Session, change: &Unconfirmed) -> u64 {
+    if session.live.is_none() {
+        return 0;
+    }
     change.left(&boot_id(&session.root), runner::uptime().as_secs())
 }
 

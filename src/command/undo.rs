@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Session;
 use super::perform::Proposal;
+use super::{Session, trust};
 use crate::alias::Alias;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
@@ -20,6 +20,9 @@ const UNDO_LIMIT: Duration = Duration::from_secs(10);
 /// Takes back what a killed run left, before anything else.
 pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
     let pending = store.pending()?;
+    if let Some(operation) = &pending {
+        trust::check(session, operation, &format!("{}/journal", store.path()))?;
+    }
     if let (Some(operation), Some(live)) = (&pending, &session.live) {
         // Live steps first: `ifdown` needs the stanza that is about to go.
         if let Some(record) = operation.live.as_ref().filter(|record| record.boot == boot_id(&session.root)) {

@@ -5,6 +5,7 @@
 //! (the semantics of `openat2(2)` with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`, on every Unix).
 //! Leaves out: writing (see `transaction`), and anything that is not a regular file or directory.
 
+mod budget;
 mod dir;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,10 +18,14 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::error::{Kind, Refusal, Result};
+use budget::Budget;
 pub(crate) use dir::{Dir, Guard, Node, STATE};
 
 /// The largest file ipalias reads, in bytes.
 pub const MOST_FILE_BYTES: usize = 4 << 20;
+
+/// The longest line that it reads, in bytes: thousands of addresses fit in it, and no parser takes long over it.
+const MOST_LINE_BYTES: usize = 1 << 20;
 
 /// The most symbolic links followed in one lookup (`MAXSYMLINKS` of path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -152,6 +157,7 @@ pub struct Root {
     dir: Arc<Dir>,
     prefix: PathBuf,
     overlay: BTreeMap<RootPath, Planned>,
+    budget: Arc<Budget>,
 }
 
 /// Where a lookup ended.
@@ -172,7 +178,8 @@ impl Root {
         let usage =
             |reason: String| Refusal::new(Kind::Usage, reason, "give --root the top directory of a mounted system");
         let dir = Dir::open(prefix).map_err(|error| usage(format!("--root {}: {error}", prefix.display())))?;
-        let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay: BTreeMap::new() };
+        let root =
+            Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay: BTreeMap::new(), budget: Arc::default() };
         if root.is_live() {
             return Ok(root);
         }
@@ -211,6 +218,16 @@ impl Root {
         let mut root = self.clone();
         root.overlay.extend(planned.into_iter().map(|(path, bytes, mode)| (path, Planned { bytes, mode })));
         root
+    }
+
+    /// The same root without limits on what is read: to put back what was read before.
+    pub(crate) fn unlimited(&self) -> Root {
+        Root { budget: Arc::new(Budget::unlimited()), ..self.clone() }
+    }
+
+    /// Lifts the limits on what is read of this root and its clones: once files are written, reading them must not fail.
+    pub(crate) fn lift_limits(&self) {
+        self.budget.lift();
     }
 
     /// The path with every symbolic link on the way and at its end followed; what does not exist stays as it is.
@@ -269,14 +286,17 @@ impl Root {
 
     /// The bytes of the regular file at `path`, links followed; nothing if nothing is there.
     ///
-    /// Refuses devices, FIFOs and files over [`MOST_FILE_BYTES`], without opening the former.
+    /// Refuses devices, FIFOs, files over [`MOST_FILE_BYTES`] and lines over 1 MiB, without opening the former.
     pub fn read(&self, path: &RootPath) -> Result<Option<Vec<u8>>> {
         let place = self.walk(path, true)?;
         if let Some(planned) = self.overlay.get(&place.path) {
             return Ok(planned.bytes.clone());
         }
         match (&place.dir, &place.node) {
-            (Some(dir), Some(node)) => read_node(dir, &place.path, node).map(Some),
+            (Some(dir), Some(node)) => {
+                self.budget.charge(&place.path, node.size)?;
+                read_node(dir, &place.path, node).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -307,6 +327,7 @@ impl Root {
     /// Walks to `path` inside the prefix; `follow` says whether a link at the end is followed, too.
     pub(crate) fn walk(&self, path: &RootPath, follow: bool) -> Result<Place> {
         let looking = || format!("looking up {path}");
+        self.budget.look(path)?;
         let mut todo: VecDeque<Vec<u8>> = path.parts().map(<[u8]>::to_vec).collect();
         let mut way: Vec<(Vec<u8>, Dir)> = Vec::new();
         let mut links = 0;
@@ -404,6 +425,9 @@ fn read_node(dir: &Dir, path: &RootPath, seen: &Node) -> Result<Vec<u8>> {
         .with_context(|| format!("reading {path}"))?;
     if bytes.len() > MOST_FILE_BYTES {
         return Err(too_large());
+    }
+    if bytes.len() > MOST_LINE_BYTES && bytes.split(|b| *b == b'\n').any(|line| line.len() > MOST_LINE_BYTES) {
+        return Err(refuse("a line is longer than 1 MiB", "ipalias reads no configuration with such lines"));
     }
     Ok(bytes)
 }

@@ -22,7 +22,7 @@ use anyhow::Context as _;
 
 use crate::error::Result;
 pub use signals::Signals;
-pub use system::{is_administrator, may_block, uptime};
+pub use system::{is_administrator, leave_folder, may_block, settle, uptime};
 
 /// How much of a program's output is kept, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;
@@ -139,6 +139,21 @@ mod tests {
         assert!(text.starts_with("out\nerr\n"), "{text}");
         assert!(!text.contains("CARGO"), "{text}");
         assert!(text.ends_with("/\n0022\n"), "{text}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn programs_get_no_files_of_ours() {
+        use std::os::fd::AsRawFd as _;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // As if the caller had left it open.
+        rustix::io::fcntl_setfd(file.as_file(), rustix::io::FdFlags::empty()).unwrap();
+        let number = file.as_file().as_raw_fd().to_string();
+        let open = || String::from_utf8(sh("ls /proc/$$/fd", Duration::from_secs(5)).output).unwrap();
+        assert!(open().lines().any(|fd| fd == number), "the test sees it: {}", open());
+        settle().unwrap();
+        let now = open();
+        assert!(now.lines().all(|fd| matches!(fd, "0" | "1" | "2")), "{now}");
     }
 
     #[test]

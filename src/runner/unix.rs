@@ -1,5 +1,8 @@
 //! Programs of Unix: below fixed directories, root's alone, in a session of their own.
 
+#[path = "start.rs"]
+mod start;
+
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal as _};
 use std::os::fd::AsFd;
@@ -16,6 +19,7 @@ use nix::unistd::Pid;
 use rustix::fs::FileType;
 
 use crate::error::Result;
+pub use start::{leave_folder, settle};
 
 /// Where programs are looked for, in this order.
 const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -17,6 +17,14 @@ use windows_sys::Win32::System::Threading::{
 
 use crate::error::Result;
 
+/// A process of Windows inherits nothing that would have to be undone.
+pub fn settle() -> Result<()> {
+    Ok(())
+}
+
+/// The folder that it was started in stays its own.
+pub fn leave_folder() {}
+
 /// Whether this process has an elevated token: without one netsh fails with a translated text.
 pub fn is_administrator() -> bool {
     let mut token: HANDLE = std::ptr::null_mut();

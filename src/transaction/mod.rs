@@ -21,6 +21,7 @@ use crate::plan::{Backup, Change, Plan};
 use crate::root::{self, Root, RootPath};
 use crate::store::{self, Store};
 use metadata::{metadata_of, new_file_metadata};
+pub(crate) use preflight::written_by_others;
 use replace::{Staged, remove_temp, stage, temp_name, write_temp};
 
 /// An operation in flight: written or about to be, not yet committed.
@@ -56,6 +57,7 @@ impl<'a> Transaction<'a> {
         mut operation: Operation,
         metadata: &BTreeMap<RootPath, Metadata>,
     ) -> Result<Transaction<'a>> {
+        root.lift_limits();
         let records = plan.changes.iter().filter(|change| change.backup == Backup::Record);
         let changes: Vec<&Change> = plan.written().collect();
         let mut wanted = Vec::new();
@@ -253,6 +255,7 @@ pub fn may_write(root: &Root, plan: &Plan) -> Result<()> {
 
 /// Takes back what an interrupted run left: restores its files, removes its temporary files. Needs the lock.
 pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
+    let root = &root.unlimited();
     for (folder, operation) in store.abandoned()? {
         if let Some(operation) = operation.filter(|operation| preflight::may_be_own(root, operation).is_ok()) {
             remove_temps(root, &operation)?;

@@ -86,20 +86,29 @@ pub(super) fn may_replace(root: &Root, change: &Change) -> Result<()> {
 
 /// Refuses a file that somebody other than root could exchange under our hands (sudoedit's rule).
 fn owned_way(root: &Root, path: &RootPath) -> Result<()> {
+    match written_by_others(root, &path.parent())? {
+        None => Ok(()),
+        Some(at) => {
+            let hint = "its directories must belong to root and be writable by root only";
+            let reason = "others than root can exchange this file";
+            Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&at, 0).into())
+        }
+    }
+}
+
+/// The first of `dir` and the directories above it in which somebody other than root can exchange what is there.
+pub(crate) fn written_by_others(root: &Root, dir: &RootPath) -> Result<Option<RootPath>> {
     let (me, _) = me();
-    let mut at = path.parent();
+    let mut at = dir.clone();
     loop {
         if let Some(access) = root.access(&at)? {
             let foreign = access.uid != 0 && access.uid != me;
             if foreign || (access.mode & 0o022 != 0 && access.mode & 0o1000 == 0) {
-                let hint = "its directories must belong to root and be writable by root only";
-                return Err(Refusal::new(Kind::ManagedElsewhere, "others than root can exchange this file", hint)
-                    .at(&at, 0)
-                    .into());
+                return Ok(Some(at));
             }
         }
         if at.name().is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         at = at.parent();
     }

@@ -19,10 +19,14 @@ mod faulty;
 mod fuzzed;
 mod inverse;
 mod lab;
+mod limits;
 mod metadata;
 mod power;
+mod roots;
+mod secrets;
 mod sessions;
 mod source;
+mod strings;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;

@@ -12,7 +12,7 @@ use crate::cli::Apply;
 use crate::command::undo::{boot_id, take_back};
 use crate::command::{Session, record};
 use crate::error::{Kind, Refusal, Result};
-use crate::journal::{LiveRecord, Operation};
+use crate::journal::{LiveRecord, Operation, command_line};
 use crate::live::Live;
 use crate::plan::{self, Action, Disturbs, Plan, Step};
 use crate::runner::{self, Signals};
@@ -35,7 +35,7 @@ impl Execution<'_> {
     /// The record of the operation that this is going to be.
     pub(super) fn record(&self) -> Result<Operation> {
         let (confirms, argv) = self.session.confirms().unzip();
-        let argv = argv.unwrap_or_else(|| std::env::args().collect());
+        let argv = argv.unwrap_or_else(command_line);
         let mut operation = Operation::new(argv, self.proposal.backend.name())?;
         operation.undoes = self.proposal.undoes.clone();
         operation.dump = record::dump(&self.proposal.plan)?;

@@ -16,7 +16,7 @@ use crate::command::Session;
 use crate::command::unconfirmed::hook_is_installed;
 use crate::command::undo::{boot_id, take_back};
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::journal::{Held, Unconfirmed};
+use crate::journal::{Held, Unconfirmed, command_line};
 use crate::plan::{self, Step};
 use crate::runner::{self, watchdog};
 use crate::ui::{ConfirmLine, Report};
@@ -129,8 +129,8 @@ fn files_first(execution: &Execution<'_>, wish: &Wish, notes: &mut Vec<String>) 
 /// Makes it durable that the change waits, and starts what takes it back; refuses if nothing can.
 fn arm(execution: &Execution<'_>, wish: &Wish, what: Held) -> Result<Unconfirmed> {
     let Execution { session, store, .. } = execution;
-    let argv = std::env::args().collect();
-    let change = Unconfirmed::new(argv, boot_id(&session.root), runner::uptime().as_secs(), wish.seconds, what)?;
+    let change =
+        Unconfirmed::new(command_line(), boot_id(&session.root), runner::uptime().as_secs(), wish.seconds, what)?;
     store.hold(&change)?;
     if let Err(error) = watchdog::arm(&change.token, Duration::from_secs(wish.seconds)) {
         store.release()?;

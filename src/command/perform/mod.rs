@@ -99,6 +99,7 @@ pub(super) fn carry_out(
     wish: Option<&Wish>,
     propose: impl Fn() -> Result<Proposal>,
 ) -> Result<Exit> {
+    runner::leave_folder();
     let ui = session.ui;
     let store = session.store()?;
     if session.options.dry_run {

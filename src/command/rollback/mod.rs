@@ -5,7 +5,7 @@ mod commands;
 use std::collections::BTreeMap;
 
 use super::perform::{self, OnLink, Proposal, Wish};
-use super::{Session, history, situation, unconfirmed};
+use super::{Session, history, situation, trust, unconfirmed};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::{Hold, Rollback, Verb};
@@ -120,6 +120,7 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
     };
     let mut seen: Vec<RootPath> = Vec::new();
     for operation in undone {
+        trust::check(session, operation, &format!("{}/{:06}", store.path(), operation.id))?;
         target.undoes.push(operation.id);
         target.backend = Some(operation.backend.clone());
         if let Some(done) = operation.live.as_ref().filter(|done| !done.commands.is_empty()) {

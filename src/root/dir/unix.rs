@@ -4,6 +4,8 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -26,8 +28,8 @@ const LOOK: OFlags = LIST;
 /// How a directory is opened to list or sync it.
 const LIST: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// How a file is opened to read it: a FIFO put there meanwhile does not block.
-const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+/// How a file is opened once it is known to be one: a FIFO put there meanwhile does not block.
+const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// How a file is made.
 const MAKE: OFlags =
@@ -89,9 +91,30 @@ impl Dir {
         Ok(names)
     }
 
-    /// Opens the file `name` for reading.
+    /// Opens the file `name` for reading; refuses what is no regular file.
     pub(crate) fn open_file(&self, name: &[u8]) -> io::Result<File> {
-        Ok(sys::openat(&self.0, name, READ, Mode::empty())?.into())
+        self.open_regular(name, OFlags::RDONLY)
+    }
+
+    /// Opens the regular file `name`. On Linux anything else is not so much as opened, since that alone may do something
+    /// (a tape rewinds, a watchdog starts): the name is looked at with `O_PATH`, and what that found is opened.
+    fn open_regular(&self, name: &[u8], access: OFlags) -> io::Result<File> {
+        #[cfg(target_os = "linux")]
+        {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let seen = sys::openat(&self.0, name, flags, Mode::empty())?;
+            let identity = regular(&sys::fstat(&seen)?)?.identity;
+            let way = format!("/proc/self/fd/{}", seen.as_raw_fd());
+            match sys::open(way, access | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(file) if regular(&sys::fstat(&file)?)?.identity == identity => return Ok(file.into()),
+                // Without /proc it is opened by its name.
+                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        let file = sys::openat(&self.0, name, access | OPEN, Mode::empty())?;
+        regular(&sys::fstat(&file)?)?;
+        Ok(file.into())
     }
 
     /// Creates the file `name`, for its owner alone.
@@ -100,20 +123,35 @@ impl Dir {
     }
 
     /// Opens or creates the file `name` and locks it; nothing if another process holds it. The kernel frees the lock when
-    /// the process ends.
+    /// the process ends. The holder writes into it, so it must be a regular file with no second name.
     pub(crate) fn lock_file(&self, name: &[u8]) -> io::Result<Option<File>> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(sys::openat(&self.0, name, flags, Mode::from_raw_mode(0o600))?);
+        let file = match self.open_regular(name, OFlags::RDWR) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.create_file(name) {
+                // Another process was faster: the caller tries again.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                made => made?,
+            },
+            found => found?,
+        };
         let how = sys::FlockOperation::NonBlockingLockExclusive;
         #[cfg(not(target_os = "solaris"))]
         let locked = sys::flock(&file, how);
         #[cfg(target_os = "solaris")]
         let locked = sys::fcntl_lock(&file, how);
         match locked {
-            Ok(()) => Ok(Some(file)),
-            Err(Errno::WOULDBLOCK | Errno::ACCESS | Errno::INTR) => Ok(None),
-            Err(errno) => Err(errno.into()),
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK | Errno::ACCESS | Errno::INTR) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
         }
+        let held = node_of(&file)?;
+        if self.look(name)?.is_none_or(|node| node.identity != held.identity) {
+            // Somebody replaced it: what is locked here is not what others lock.
+            return Ok(None);
+        }
+        if held.names != 1 {
+            return Err(io::Error::other("it is a second name of another file"));
+        }
+        Ok(Some(file))
     }
 
     /// Creates the directory `name` with exactly `mode`, whatever the caller's umask.
@@ -208,6 +246,13 @@ impl Dir {
 /// The node of an open file.
 pub(crate) fn node_of(file: &File) -> io::Result<Node> {
     Ok(node(&sys::fstat(file.as_fd())?))
+}
+
+/// The node of an open file, which must be a regular one.
+fn regular(stat: &sys::Stat) -> io::Result<Node> {
+    Some(node(stat))
+        .filter(|node| node.kind == NodeKind::File)
+        .ok_or_else(|| io::Error::other("it is not a regular file"))
 }
 
 fn node(stat: &sys::Stat) -> Node {

@@ -102,7 +102,8 @@ mod attributes {
         if inherited {
             sys::fremovexattr(file, ACL).context("dropping an inherited ACL")?;
         }
-        for (name, value) in wanted {
+        // A record on a mounted disk is not trusted with more attributes than are carried over.
+        for (name, value) in wanted.iter().filter(|(name, _)| is_carried(name)) {
             if !present.iter().any(|(has, found)| has == name && found == value) {
                 sys::fsetxattr(file, name.as_str(), value, XattrFlags::empty())
                     .with_context(|| format!("carrying {name} over"))?;
