@@ -122,6 +122,7 @@ fn state(operation: &Operation, all: &[Operation]) -> String {
 }
 
 fn undone_by(id: u64, all: &[Operation]) -> Option<u64> {
-    let undoes = |other: &&Operation| !other.rolled_back && other.undoes.contains(&id);
+    // A forged record may take itself back.
+    let undoes = |other: &&Operation| other.id > id && !other.rolled_back && other.undoes.contains(&id);
     all.iter().rev().filter(undoes).map(|other| other.id).find(|other| undone_by(*other, all).is_none())
 }

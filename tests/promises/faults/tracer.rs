@@ -7,7 +7,7 @@
 
 use std::ffi::c_void;
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::mem::{size_of, zeroed};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -160,7 +160,10 @@ impl Stop {
 #[allow(clippy::zombie_processes, reason = "`wait` waits for it")]
 pub fn run(subject: &Subject, arguments: &[&str], stops: &Stops, mut decide: impl FnMut(&Stop) -> Verdict) -> Ending {
     let mut command = Command::new(&subject.program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Files: for the reader of a pipe, who may be slow, there would be a thread.
+    let (mut out, mut err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    let [stdout, stderr] = [&out, &err].map(|file| Stdio::from(file.try_clone().unwrap()));
+    command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     if let Some(mutant) = subject.mutant {
         command.env("IPALIAS_MUTANT", mutant);
     }
@@ -175,7 +178,7 @@ pub fn run(subject: &Subject, arguments: &[&str], stops: &Stops, mut decide: imp
             check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const sieve).into())
         });
     }
-    let mut child = command.spawn().unwrap();
+    let child = command.spawn().unwrap();
     let process = child.id() as libc::pid_t;
     let options = libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL;
     let mut status = wait(process);
@@ -201,8 +204,8 @@ pub fn run(subject: &Subject, arguments: &[&str], stops: &Stops, mut decide: imp
         }
     }
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
-    child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    out.rewind().and_then(|()| out.read_to_end(&mut stdout)).unwrap();
+    err.rewind().and_then(|()| err.read_to_end(&mut stderr)).unwrap();
     Ending {
         code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
