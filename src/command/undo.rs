@@ -1,5 +1,6 @@
 //! Taking a change back: at once, because it did not hold, or in the next run, because the run that made it was killed.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Session;
@@ -7,6 +8,7 @@ use super::perform::Proposal;
 use crate::alias::Alias;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
+use crate::journal::Operation;
 use crate::live::Expectation;
 use crate::plan::{Action, Step};
 use crate::root::{Root, RootPath};
@@ -16,6 +18,31 @@ use crate::transaction;
 
 /// Takes back what a killed run left, before anything else.
 pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
+    match recover_files(session, store)? {
+        Some(operation) => follow_files(session, &operation),
+        None => Ok(()),
+    }
+}
+
+/// After a restart of the system on the files of `operation`, which has been taken back only now: what it was to bring goes,
+/// unless a file has it; what it was to take comes back, if a file has it.
+fn follow_files(session: &Session, operation: &Operation) -> Result<()> {
+    let (Some(live), Some(record)) = (&session.live, &operation.live) else { return Ok(()) };
+    if record.boot == boot_id(&session.root) {
+        return Ok(());
+    }
+    let entries = session.detect()?.backend.entries(&session.root)?;
+    let configured = |interface: &str, ip: IpAddr| {
+        entries.iter().any(|entry| entry.is_effective() && entry.interface == interface && entry.address.addr() == ip)
+    };
+    let added = record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr()));
+    live.delete(added.filter(|(interface, ip)| !configured(interface, *ip)))?;
+    let lost = record.lost().filter(|alias| configured(alias.interface.as_str(), alias.address.addr()));
+    live.add(&lost.collect::<Vec<_>>())
+}
+
+/// The same where no network runs yet; what was taken back, if anything.
+pub(super) fn recover_files(session: &Session, store: &Store) -> Result<Option<Operation>> {
     let pending = store.pending()?;
     if let (Some(operation), Some(live)) = (&pending, &session.live) {
         // Live steps first: `ifdown` needs the stanza that is about to go.
@@ -26,7 +53,7 @@ pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
             live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
         }
     }
-    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(()) };
+    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(None) };
     let operation = &recovered.operation;
     if let (Some(live), Some(record)) = (&session.live, &operation.live) {
         if record.boot == boot_id(&session.root) {
@@ -38,7 +65,7 @@ pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
     }
     if recovered.conflicts.is_empty() {
         session.ui.warn(&format!("an interrupted operation ({}) was taken back", operation.argv.join(" ")));
-        return Ok(());
+        return Ok(Some(recovered.operation));
     }
     let files: Vec<String> = recovered.conflicts.iter().map(ToString::to_string).collect();
     Err(Failure::Incomplete {
