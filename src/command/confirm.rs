@@ -65,7 +65,7 @@ fn with_words(request: Global, now: &Global) -> Global {
 pub(super) fn what_became_of(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
     let operations = store.operations()?;
     let kept = match &change.what {
-        Held::Live { .. } => operations.iter().any(|operation| operation.confirms.as_ref() == Some(&change.token)),
+        Held::Live { .. } => unconfirmed::is_kept(&operations, change),
         Held::Operation { token } => unconfirmed::in_effect(&operations, token).is_some(),
     };
     if !kept {

@@ -74,9 +74,9 @@ pub(super) fn still_waiting(store: &Store) -> Result<Option<Unconfirmed>> {
     Ok(Some(change))
 }
 
-/// Whether a confirmation has made the addresses of `change` persistent.
-fn is_kept(operations: &[Operation], change: &Unconfirmed) -> bool {
-    operations.iter().any(|operation| operation.confirms.as_ref() == Some(&change.token))
+/// Whether a confirmation has made the addresses of `change` persistent; one that was interrupted has not.
+pub(super) fn is_kept(operations: &[Operation], change: &Unconfirmed) -> bool {
+    operations.iter().any(|operation| !operation.rolled_back && operation.confirms.as_ref() == Some(&change.token))
 }
 
 /// Before another change: one that is due is taken back; one that is not keeps everybody else waiting. Needs the lock.

@@ -12,5 +12,6 @@
     clippy::print_stderr
 )]
 
+mod model;
 #[path = "../support/mod.rs"]
 mod support;

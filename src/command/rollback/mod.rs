@@ -19,6 +19,9 @@ use crate::root::RootPath;
 use crate::store::Store;
 use crate::ui::AddressLine;
 
+/// Where to look if what is asked for is not there.
+const HINT: &str = "ipalias history shows what can be taken back";
+
 /// Runs the verb.
 pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
     if arguments.list {
@@ -56,8 +59,10 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let store = session.store()?;
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
     let snapshot = session.snapshot()?;
-    let target = match (&store, operations.iter().any(|operation| !operation.rolled_back)) {
+    let has_record = arguments.to.is_some() || operations.iter().any(|operation| !operation.rolled_back);
+    let target = match (&store, has_record) {
         (Some(store), true) => from_store(session, store, &operations, arguments, snapshot.as_ref())?,
+        (None, true) => return Err(unknown(arguments.to).into()),
         _ => from_backup(session, arguments.force)?,
     };
     let backend = match (&target.backend, &session.options.backend) {
@@ -112,7 +117,6 @@ fn from_store(
     snapshot: Option<&Snapshot>,
 ) -> Result<Target> {
     let held: Vec<&Operation> = operations.iter().filter(|operation| !operation.rolled_back).collect();
-    let hint = "ipalias rollback --list shows them";
     let boot = boot_id(&session.root);
     let by_address = |operation: &Operation| {
         let live = operation.live.as_ref().filter(|done| done.commands.is_empty() && done.boot == boot);
@@ -120,12 +124,11 @@ fn from_store(
     };
     let first = match arguments.to {
         Some(id) => {
-            let refuse = |reason| Refusal::new(Kind::NotFound, reason, hint);
-            let first = held.iter().position(|operation| operation.id == id);
-            let first = first.ok_or_else(|| refuse(format!("there is no operation {id}")))?;
+            let first = held.iter().position(|operation| operation.id == id).ok_or_else(|| unknown(Some(id)))?;
             let kept = operations.iter().filter(|operation| operation.id >= id).count() as u64;
             if operations.last().is_some_and(|newest| newest.id - id >= kept) {
-                return Err(refuse(format!("not all operations after {id} are kept any more")).into());
+                let reason = format!("not all operations after {id} are kept any more");
+                return Err(Refusal::new(Kind::NotFound, reason, HINT).into());
             }
             first
         }
@@ -139,7 +142,7 @@ fn from_store(
                     })
             };
             let reason = "there is nothing to take back";
-            held.iter().rposition(has_effect).ok_or_else(|| Refusal::new(Kind::NotFound, reason, hint))?
+            held.iter().rposition(has_effect).ok_or_else(|| Refusal::new(Kind::NotFound, reason, HINT))?
         }
     };
     let undone = held.get(first..).unwrap_or_default();
@@ -197,6 +200,10 @@ fn from_store(
     let commands: Vec<String> = undone.iter().map(|operation| operation.argv.join(" ")).collect();
     target.source = format!("taking back operation {}: {}", ids.join(", "), commands.join("; "));
     Ok(target)
+}
+
+fn unknown(id: Option<u64>) -> Refusal {
+    Refusal::new(Kind::NotFound, format!("there is no operation {}", id.unwrap_or_default()), HINT)
 }
 
 /// Whether each of the operations that changed the file found it as the one before had left it, and the last one's is current.
