@@ -63,14 +63,18 @@ fn with_words(request: Global, now: &Global) -> Global {
 
 /// What to say of a change that another run has settled.
 pub(super) fn what_became_of(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
-    let operations = store.operations()?;
-    let kept = match &change.what {
-        Held::Live { .. } => unconfirmed::is_kept(&operations, change),
-        Held::Operation { token } => unconfirmed::in_effect(&operations, token).is_some(),
-    };
-    if !kept {
+    if !is_in_effect(store, change)? {
         return Err(Failure::NotConfirmed.into());
     }
     session.ui.line(&format!("confirmed by another run: {}", change.argv.join(" ")));
     Ok(Exit::Done)
+}
+
+/// Whether a change that waits no more was kept.
+pub(super) fn is_in_effect(store: &Store, change: &Unconfirmed) -> Result<bool> {
+    let operations = store.operations()?;
+    Ok(match &change.what {
+        Held::Live { .. } => unconfirmed::is_kept(&operations, change),
+        Held::Operation { token } => unconfirmed::in_effect(&operations, token).is_some(),
+    })
 }

@@ -8,7 +8,7 @@ use super::perform::require_root;
 use super::undo::{boot_id, recover, recover_files};
 use super::{Session, Settling, confirm, record, rollback};
 use crate::cli::{Apply, Expire, Hold, Rollback};
-use crate::error::{Exit, Failure, Result};
+use crate::error::{Exit, Failure, Kind, Refusal, Result};
 use crate::journal::{Held, Operation, Unconfirmed};
 use crate::live::Live;
 use crate::root::{Root, RootPath};
@@ -131,15 +131,20 @@ pub(super) fn in_effect(operations: &[Operation], token: &str) -> Option<u64> {
     (!operations.iter().any(undone)).then_some(found.id)
 }
 
-/// `ipalias rollback` while a change waits: it is taken back now.
-pub(super) fn reject(session: &Session, store: &Store) -> Result<Exit> {
+/// `ipalias rollback` while `change` waits: it is taken back now. If somebody confirmed it just before, that is not what was
+/// asked for, and taking it back needs to be asked for again.
+pub(super) fn reject(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
     require_root(session)?;
     let _lock = store.lock_patiently()?;
     recover(session, store)?;
-    if let Some(change) = still_waiting(store)? {
-        take_back(session, store, &change, Apply::Auto)?;
-        session.ui.line(&format!("taken back, not confirmed: {}", change.argv.join(" ")));
+    let found = still_waiting(store)?.filter(|found| found.token == change.token);
+    if found.is_some() {
+        take_back(session, store, change, Apply::Auto)?;
+    } else if confirm::is_in_effect(store, change)? {
+        let reason = format!("the change was confirmed just now: {}", change.argv.join(" "));
+        return Err(Refusal::new(Kind::ChangedSince, reason, "ipalias rollback takes it back all the same").into());
     }
+    session.ui.line(&format!("taken back, not confirmed: {}", change.argv.join(" ")));
     Ok(Exit::Done)
 }
 

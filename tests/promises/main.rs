@@ -12,6 +12,7 @@
     clippy::print_stderr
 )]
 
+mod confirm;
 mod model;
 #[path = "../support/mod.rs"]
 mod support;

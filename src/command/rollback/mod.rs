@@ -29,8 +29,8 @@ pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
     }
     let plain = arguments.to.is_none() && session.settling.is_none() && !session.options.dry_run;
     if let Some(store) = session.store()?.filter(|_| plain) {
-        if unconfirmed::waiting(&store)?.is_some() {
-            return unconfirmed::reject(session, &store);
+        if let Some(change) = unconfirmed::waiting(&store)? {
+            return unconfirmed::reject(session, &store, &change);
         }
     }
     let wish = Wish::new(session, arguments.hold.confirm, || {

@@ -1,9 +1,9 @@
 //! P13: random commands against a model. After each of them files, addresses, history and the exit code are what the model
 //! says; after one that was killed, and the next, they are as before it or as after it.
 
-mod rig;
-mod state;
-mod steps;
+pub mod rig;
+pub mod state;
+pub mod steps;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -35,7 +35,12 @@ pub fn furnish(root: &Path) {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
     let program = root.join(PROGRAM.trim_start_matches('/'));
-    for (from, to) in [(env!("CARGO_BIN_EXE_ipalias"), &program), ("/bin/dash", &root.join("bin/sh"))] {
+    let needed = [
+        (env!("CARGO_BIN_EXE_ipalias"), program),
+        ("/bin/dash", root.join("bin/sh")),
+        ("/usr/bin/setsid", root.join("usr/bin/setsid")),
+    ];
+    for (from, to) in needed {
         fs::copy(from, to).unwrap();
         let listed = Command::new("ldd").arg(from).output().unwrap();
         for library in String::from_utf8(listed.stdout).unwrap().split_whitespace().filter(|word| word.starts_with('/'))
@@ -51,7 +56,9 @@ pub fn furnish(root: &Path) {
     assert!(Command::new("mknod").arg(root.join("dev/null")).args(["c", "1", "3"]).status().unwrap().success());
 }
 
-fn script(path: &Path, text: &str) {
+/// A program of a few words.
+pub fn script(path: &Path, text: &str) {
+    let _ = fs::remove_file(path);
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }

@@ -12,7 +12,7 @@ use crate::support::{Node, Tree, differences};
 
 /// Where configuration is, and the store.
 const PLACES: [&str; 2] = ["/etc", "/usr/lib/systemd"];
-const STORE: &str = "/var/lib/ipalias";
+pub const STORE: &str = "/var/lib/ipalias";
 
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -79,7 +79,7 @@ impl Random {
         (z ^ (z >> 31)) % limit
     }
 
-    fn one_in(&mut self, part: u64) -> bool {
+    pub fn one_in(&mut self, part: u64) -> bool {
         self.below(part) == 0
     }
 }
@@ -137,7 +137,7 @@ struct Whole {
 }
 
 /// Bytes and metadata of configuration files alone: without directories and backups.
-fn configuration() -> Tree {
+pub fn configuration() -> Tree {
     let mut all = Tree::new();
     for place in PLACES {
         let is_plain = |(path, node): &(PathBuf, Node)| {
@@ -150,9 +150,6 @@ fn configuration() -> Tree {
 
 impl<'a> Walk<'a> {
     pub fn new(rig: &'a mut Rig, layout: u64, sums: &'a mut Sums) -> Walk<'a> {
-        for place in PLACES.iter().chain(&[STORE]) {
-            let _ = fs::remove_dir_all(place);
-        }
         let main = lay_out(layout);
         rig.reboot();
         rig::set_live(&Ips::new());
@@ -518,7 +515,10 @@ fn candidates(before: &Model, after: &Model, reboot: Option<bool>) -> Vec<(&'sta
 }
 
 /// Writes the files of a system; returns the one in charge, which may not be there yet.
-fn lay_out(layout: u64) -> PathBuf {
+pub fn lay_out(layout: u64) -> PathBuf {
+    for place in PLACES.iter().chain(&[STORE]) {
+        let _ = fs::remove_dir_all(place);
+    }
     let write = |path: &str, text: &str| {
         fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
