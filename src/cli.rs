@@ -213,3 +213,21 @@ pub struct Rollback {
     #[command(flatten)]
     pub hold: Hold,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_argument_is_readable() {
+        Cli::command().debug_assert();
+        // An argument of a verb with the name of a global option passes the check above, and panics when it is read.
+        let global = Global::augment_args(clap::Command::new("ipalias"));
+        let names: Vec<&str> = global.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        for verb in Cli::command().get_subcommands() {
+            let own = verb.get_arguments().map(|argument| argument.get_id().as_str());
+            assert_eq!(own.filter(|own| names.contains(own)).collect::<Vec<_>>(), Vec::<&str>::new(), "{verb}");
+        }
+    }
+}

@@ -43,6 +43,9 @@ const MOST_FAILED: usize = 100;
 const MOST_KEPT_BYTES: u64 = 16 << 20;
 const ALWAYS_KEPT: usize = 2;
 
+/// Digits of the largest number: a folder with more is nobody's, and no number follows the largest of all.
+const MOST_DIGITS: usize = 12;
+
 /// The mark of an operation that was taken back.
 const ROLLED_BACK: &str = "rolled-back";
 
@@ -114,17 +117,16 @@ impl Store {
         Ok(Lock { _file: file })
     }
 
-    /// Every committed or taken back operation, oldest first. A record that cannot be read is left out.
+    /// Every committed or taken back operation, oldest first. A record that makes no sense is left out; one that cannot
+    /// be read is an error, since without it another operation would seem to be the newest.
     pub fn operations(&self) -> Result<Vec<Operation>> {
-        let mut all: Vec<Operation> = self
-            .numbers()?
-            .into_iter()
-            .filter_map(|id| {
-                let mut operation = self.load(&numbered(id)).ok()?;
+        let mut all = Vec::new();
+        for id in self.numbers()? {
+            if let Some(mut operation) = self.load_if_sound(&numbered(id))? {
                 operation.id = id;
-                Some(operation)
-            })
-            .collect();
+                all.push(operation);
+            }
+        }
         all.sort_by_key(|operation| operation.id);
         Ok(all)
     }
@@ -182,7 +184,7 @@ impl Store {
 
     /// Makes the prepared operation the one in flight: from here on the next run takes it back if this one dies.
     pub(crate) fn begin(&self, operation: &Operation) -> Result<()> {
-        if mutants::NO_JOURNAL {
+        if mutants::no_journal() {
             return Ok(());
         }
         self.rename(&fresh(&operation.token), JOURNAL)
@@ -191,7 +193,7 @@ impl Store {
     /// Ends the operation in flight and returns its number. This rename is the commit point.
     pub(crate) fn finish(&self, rolled_back: bool) -> Result<u64> {
         let names = self.names()?;
-        let journal = if mutants::NO_JOURNAL { names.iter().find(|name| name.starts_with(FRESH)) } else { None };
+        let journal = if mutants::no_journal() { names.iter().find(|name| name.starts_with(FRESH)) } else { None };
         let journal = journal.map_or(JOURNAL, String::as_str);
         if rolled_back {
             let dir = self.dir.open_dir(journal.as_bytes()).context("opening the journal")?;
@@ -278,23 +280,25 @@ impl Store {
     /// Operations that a killed run prepared but never began, so that their temporary files can be removed.
     pub(crate) fn abandoned(&self) -> Result<Vec<(String, Option<Operation>)>> {
         let names = self.names()?.into_iter().filter(|name| name.starts_with(FRESH));
-        Ok(names.map(|name| (name.clone(), self.load(&name).ok())).collect())
+        names.map(|name| Ok((name.clone(), self.load_if_sound(&name)?))).collect()
     }
 
-    /// Removes a folder of the store, or a file.
+    /// Removes a folder of the store, or a file, for good.
     pub(crate) fn discard(&self, folder: &str) -> Result<()> {
         let clear = || -> std::io::Result<()> {
             match self.dir.look(folder.as_bytes())? {
                 None => return Ok(()),
                 Some(node) if node.kind != root::NodeKind::Directory => {
-                    return self.dir.remove_file(folder.as_bytes());
+                    self.dir.remove_file(folder.as_bytes())?;
+                    return self.dir.sync();
                 }
                 Some(_) => {}
             }
             if let Ok(dir) = self.dir.open_dir(folder.as_bytes()) {
                 dir.names()?.iter().try_for_each(|name| dir.remove_file(name))?;
             }
-            self.dir.remove_dir(folder.as_bytes())
+            self.dir.remove_dir(folder.as_bytes())?;
+            self.dir.sync()
         };
         clear().context("clearing the store")
     }
@@ -304,9 +308,16 @@ impl Store {
         fresh(&operation.token)
     }
 
+    /// Renames a folder durably, or not at all.
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let renamed = self.dir.rename(from.as_bytes(), to.as_bytes()).and_then(|()| self.dir.sync());
-        renamed.with_context(|| format!("renaming {from} to {to} in {}", self.path))
+        let rename = || {
+            self.dir.rename(from.as_bytes(), to.as_bytes())?;
+            self.dir.sync().inspect_err(|_| {
+                // Not durable, so not done; if this fails, too, the caller finds the state that it did not ask for.
+                let _ = self.dir.rename(to.as_bytes(), from.as_bytes());
+            })
+        };
+        rename().with_context(|| format!("renaming {from} to {to} in {}", self.path))
     }
 
     fn load(&self, folder: &str) -> Result<Operation> {
@@ -319,6 +330,20 @@ impl Store {
         Ok(operation)
     }
 
+    /// The record in `folder`; nothing if there is none, or it is torn, foreign or of a newer version.
+    fn load_if_sound(&self, folder: &str) -> Result<Option<Operation>> {
+        match self.load(folder) {
+            Ok(operation) => Ok(Some(operation)),
+            Err(error) if is_unreadable(&error) && self.has_file(folder, "operation.json")? => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn has_file(&self, folder: &str, name: &str) -> Result<bool> {
+        let node = self.folder(folder)?.look(name.as_bytes()).context("looking for a record")?;
+        Ok(node.is_some_and(|node| node.kind == root::NodeKind::File))
+    }
+
     fn read(&self, folder: &str, name: &str) -> Result<Vec<u8>> {
         read_from(&self.folder(folder)?, name).with_context(|| format!("reading {folder}/{name}"))
     }
@@ -329,7 +354,8 @@ impl Store {
 
     /// The numbers of all operations, in no order.
     pub fn numbers(&self) -> Result<BTreeSet<u64>> {
-        let digits = |name: &String| name.len() >= 6 && name.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |name: &String| (6..=MOST_DIGITS).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_digit());
         Ok(self.names()?.into_iter().filter(digits).filter_map(|name| name.parse().ok()).collect())
     }
 
@@ -396,6 +422,12 @@ fn read_from(dir: &Dir, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether something is there that the system could not read.
+pub(crate) fn is_unreadable(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind.is_some_and(|kind| !matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory))
+}
+
 fn has(dir: &Dir, name: &str) -> Result<bool> {
     Ok(dir.look(name.as_bytes()).with_context(|| format!("looking for {name} in the store"))?.is_some())
 }
@@ -404,7 +436,7 @@ fn write_new(dir: &Dir, name: &str, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = dir.create_file(name.as_bytes())?;
         file.write_all(bytes)?;
-        if mutants::NO_FILE_SYNC { Ok(()) } else { file.sync_all() }
+        if mutants::no_file_sync() { Ok(()) } else { file.sync_all() }
     };
     write().with_context(|| format!("writing {name} in the store"))
 }
@@ -422,5 +454,31 @@ mod tests {
         assert_eq!(place(&root).unwrap(), "/var/lib/ipalias".into());
         std::fs::write(dir.path().join("etc/fstab"), "# /dev/x /var ext4\n/dev/sdb1 /var ext4 defaults 0 2\n").unwrap();
         assert_eq!(place(&root).unwrap(), "/etc/.ipalias".into());
+    }
+
+    #[test]
+    fn the_bytes_of_the_store_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let store = Store::create(&root).unwrap();
+        let change = |path: &str| crate::plan::Change {
+            path: path.into(),
+            before: Some(b"old".to_vec()),
+            after: Some(b"new".to_vec()),
+            mode: 0o644,
+            backup: crate::plan::Backup::Beside,
+        };
+        for number in 1..=8 {
+            let mut operation = Operation::new(Vec::new(), "ifupdown").unwrap();
+            // The first is the only one with old bytes of its file.
+            let path = if number == 1 { "/etc/network/interfaces.d/once" } else { "/etc/network/interfaces" };
+            operation.files.push(crate::journal::FileRecord::new(&change(path), None));
+            store.prepare(&operation, &[Some(&vec![b'x'; 5 << 20])]).unwrap();
+            store.begin(&operation).unwrap();
+            assert_eq!(store.finish(false).unwrap(), number);
+            store.prune().unwrap();
+        }
+        assert_eq!(store.numbers().unwrap(), BTreeSet::from([1, 6, 7, 8]));
     }
 }

@@ -1,7 +1,10 @@
 //! The only place that prints: sentences, tables, diffs and JSON; escaping; colour.
 //!
-//! Output never fails: a closed terminal or a full disk must not stop a change half-way. On a terminal, text that came
-//! from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch` takes it.
+//! Output never fails: a closed terminal or a full disk must not stop a change half-way (see `stream`). On a terminal, text
+//! that came from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch`
+//! takes it.
+
+mod stream;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +13,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::error::{Exit, Failure, Refusal};
+pub use stream::hurry;
+use stream::out;
 
 /// The version of the JSON documents.
 pub const JSON_VERSION: u32 = 1;
@@ -160,7 +165,7 @@ impl Ui {
             document: &'a T,
         }
         if let Ok(text) = serde_json::to_string_pretty(&Versioned { version: JSON_VERSION, document }) {
-            out(format!("{text}\n").as_bytes());
+            out(format!("{}\n", escaped_json(&text)).as_bytes());
         }
     }
 
@@ -306,8 +311,8 @@ fn chain(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// `bytes` as text without control over the terminal: C0 (but newline and tab), DEL, C1, direction overrides and invalid
-/// UTF-8 are shown as `\xNN` or `\u{NNNN}`, a carriage return as `^M`.
+/// `bytes` as text without control over the terminal: C0 (but newline and tab), DEL, C1, what turns or hides text and
+/// invalid UTF-8 are shown as `\xNN` or `\u{NNNN}`, a carriage return as `^M`.
 pub fn visible(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -316,13 +321,7 @@ pub fn visible(bytes: &[u8]) -> String {
                 '\n' | '\t' => out.push(c),
                 '\r' => out.push_str("^M"),
                 '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-                '\u{80}'..='\u{9f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{2069}'
-                | '\u{feff}' => {
-                    out.push_str(&format!("\\u{{{:04x}}}", u32::from(c)));
-                }
+                _ if misleads(c) => out.push_str(&format!("\\u{{{:04x}}}", u32::from(c))),
                 _ => out.push(c),
             }
         }
@@ -331,9 +330,24 @@ pub fn visible(bytes: &[u8]) -> String {
     out
 }
 
-fn out(bytes: &[u8]) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+/// Whether `c` is a C1 control, or turns or hides the text around it (general category Cf, line and paragraph separators).
+fn misleads(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text of a JSON document with such characters escaped, which JSON allows everywhere they can stand.
+fn escaped_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\x7f' || misleads(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Messages that wait until a change is done; nothing while none is in flight.
@@ -356,7 +370,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let waiting = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = std::io::stderr().lock().write_all(&waiting.unwrap_or_default());
+        stream::err(&waiting.unwrap_or_default());
     }
 }
 
@@ -368,7 +382,7 @@ impl std::io::Write for Log {
         match &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(held) if held.len() < MOST_HELD => held.extend_from_slice(bytes),
             Some(_) => {}
-            None => drop(std::io::stderr().lock().write_all(bytes)),
+            None => stream::err(bytes),
         }
         Ok(bytes.len())
     }
@@ -392,7 +406,15 @@ mod tests {
         assert_eq!(visible(b"\x1b[2J\x07\x7f\r"), "\\x1b[2J\\x07\\x7f^M");
         assert_eq!(visible("\u{9b}\u{202e}ä\u{2066}".as_bytes()), "\\u{009b}\\u{202e}ä\\u{2066}");
         assert_eq!(visible(b"caf\xe9"), "caf\\xe9");
+        assert_eq!(visible("a\u{61c}b\u{e0041}".as_bytes()), "a\\u{061c}b\\u{e0041}");
         let every: Vec<u8> = (0..=255).collect();
         assert!(visible(&every).chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
+    }
+    #[test]
+    fn nothing_in_json_steers_the_terminal() {
+        let name = "a\u{9b}2J\u{7f}\u{202e}\u{e0041}\x1b ä";
+        let text = escaped_json(&serde_json::to_string(name).unwrap());
+        assert_eq!(text, r#""a\u009b2J\u007f\u202e\udb40\udc41\u001b ä""#);
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), name);
     }
 }

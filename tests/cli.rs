@@ -408,6 +408,88 @@ fn json_of_every_verb() {
 }
 
 #[test]
+fn history_tells_what_became_of_each_operation() {
+    let host = host();
+    let states = || -> Vec<String> {
+        let output = ipalias(host.path(), &["history", "--json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["operations"].as_array().unwrap().iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states(), Vec::<String>::new());
+    let did = |arguments: &[&str]| assert!(ipalias(host.path(), arguments).status.success(), "{arguments:?}");
+    did(&["add", "203.0.113.5"]);
+    did(&["rollback"]);
+    assert_eq!(states(), ["taken back by 2", "in effect"]);
+    did(&["rollback"]);
+    assert_eq!(states(), ["in effect", "taken back by 3", "in effect"]);
+    let table = text(&ipalias(host.path(), &["history"]).stdout);
+    for word in ["ID", "taken back by 3", "add 203.0.113.5", "/etc/network/interfaces", "UTC"] {
+        assert!(table.contains(word), "{word} in {table}");
+    }
+    assert_eq!(text(&ipalias(host.path(), &["rollback", "--list"]).stdout), table);
+}
+
+#[test]
+fn the_store_is_pruned() {
+    let host = host();
+    let store = host.path().join("var/lib/ipalias");
+    for number in 1..=30 {
+        assert!(ipalias(host.path(), &["-q", "add", &format!("203.0.113.{number}")]).status.success());
+    }
+    let numbers = || -> Vec<u64> {
+        let names = fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut numbers: Vec<u64> = names.filter_map(|name| name.parse().ok()).collect();
+        numbers.sort();
+        numbers
+    };
+    assert_eq!(numbers(), (11..=30).collect::<Vec<_>>());
+    refused(host.path(), &["rollback", "--to", "10"], 3, "no operation 10");
+    assert!(ipalias(host.path(), &["rollback", "--to", "11"]).status.success());
+    assert_eq!(numbers().last(), Some(&31), "numbers are not used again");
+    // Another file's old bytes stay, however long ago it was changed: its .bak is known as ours by them.
+    let file = host.path().join("etc/network/interfaces");
+    fs::write(&file, format!("{INTERFACES}source interfaces.d/*\n")).unwrap();
+    fs::create_dir(host.path().join("etc/network/interfaces.d")).unwrap();
+    let other = host.path().join("etc/network/interfaces.d/eth1");
+    fs::write(&other, "auto eth1\niface eth1 inet static\n    address 198.51.100.10/24\n").unwrap();
+    assert!(ipalias(host.path(), &["-q", "-i", "eth1", "add", "198.51.100.5"]).status.success());
+    for number in 1..=25 {
+        assert!(ipalias(host.path(), &["-q", "add", &format!("203.0.113.{number}")]).status.success());
+    }
+    assert!(numbers().contains(&32) && numbers().len() == 21, "{:?}", numbers());
+}
+
+#[test]
+fn confirmations_are_for_the_running_system() {
+    let host = host();
+    refused(host.path(), &["add", "203.0.113.5", "--confirm", "60"], 2, "running system");
+    refused(host.path(), &["remove", "203.0.113.5", "--confirm", "60"], 2, "running system");
+    refused(host.path(), &["rollback", "--confirm", "60"], 2, "running system");
+    refused(host.path(), &["confirm"], 3, "no change waits");
+    for seconds in ["0", "4", "3601", "x"] {
+        let output = ipalias(host.path(), &["add", "203.0.113.5", "--confirm", seconds]);
+        assert_eq!(output.status.code(), Some(2), "{seconds}");
+    }
+}
+
+#[test]
+fn status_tells_what_recovery_will_do() {
+    let host = host();
+    let store = host.path().join("var/lib/ipalias");
+    assert!(ipalias(host.path(), &["add", "203.0.113.5"]).status.success());
+    fs::rename(store.join("000001"), store.join("journal")).unwrap();
+    let told = || text(&ipalias(host.path(), &["status"]).stderr);
+    assert!(told().contains("/etc/network/interfaces: will be put back"), "{}", told());
+    let file = host.path().join("etc/network/interfaces");
+    let added = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{added}# note\n")).unwrap();
+    assert!(told().contains("changed by somebody else"), "{}", told());
+    fs::write(&file, INTERFACES).unwrap();
+    assert!(told().contains("is as it was before"), "{}", told());
+    assert!(text(&ipalias(host.path(), &["history"]).stdout).contains("interrupted"));
+}
+
+#[test]
 fn rollback_without_a_record() {
     let host = host();
     refused(host.path(), &["rollback"], 3, "nothing to take back");
@@ -444,29 +526,6 @@ fn rollback_to_an_older_operation() {
 }
 
 #[test]
-fn fifty_at_once() {
-    let host = host();
-    let spawn = |address: String| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ipalias"));
-        command
-            .arg("--root")
-            .arg(host.path())
-            .args(["-q", "add", &address])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.spawn().unwrap()
-    };
-    let different: Vec<_> = (1..=50).map(|n| spawn(format!("203.0.113.{n}"))).collect();
-    assert!(different.into_iter().all(|mut child| child.wait().unwrap().success()));
-    let equal: Vec<_> = (1..=50).map(|_| spawn("198.51.100.1".to_owned())).collect();
-    assert!(equal.into_iter().all(|mut child| child.wait().unwrap().success()));
-    let json: serde_json::Value = serde_json::from_slice(&ipalias(host.path(), &["list", "--json"]).stdout).unwrap();
-    assert_eq!(json["addresses"].as_array().unwrap().len(), 1 + 50 + 1);
-    let rests = read_tree(host.path()).into_keys().filter(|path| path.to_string_lossy().contains(".ipalias-")).count();
-    assert_eq!(rests, 0);
-}
-
-#[test]
 fn a_closed_output_stops_nothing() {
     let host = host();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -492,4 +551,14 @@ fn thousands_in_one_call() {
     assert_eq!(fs::read_to_string(host.path().join("etc/network/interfaces")).unwrap(), INTERFACES);
     // Not a measurement: only quadratic behaviour would take minutes here.
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+}
+
+#[test]
+fn an_operation_that_was_never_recorded_is_not_taken_back() {
+    let host = host();
+    let file = host.path().join("etc/network/interfaces");
+    fs::write(file.with_extension("bak"), INTERFACES.replace("192.0.2.1\n", "192.0.2.9\n")).unwrap();
+    let output = ipalias(host.path(), &["rollback", "--to", "7"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(fs::read_to_string(file).unwrap(), INTERFACES);
 }

@@ -121,7 +121,7 @@ fn read_all(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
     }
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab");
     let mut command = Command::new(lab);
-    command.args(["each", flavour]).arg(dir.path()).args(["-t", "60"]);
+    command.args(["each", flavour]).arg(dir.path()).args(["-t", "60", "-j", "5"]);
     for link in &links {
         command.args(["--link", link]);
     }

@@ -11,108 +11,23 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde::Deserialize;
-use support::{Node, Tree, configuration, copy_tree, differences, ipalias, read_tree};
-
-/// The `case.toml` of a case.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    /// What it shows.
-    about: String,
-    /// Arguments behind `ipalias --root TREE`.
-    command: Vec<String>,
-    #[serde(default)]
-    exit: i32,
-    #[serde(default)]
-    stderr: Vec<String>,
-    #[serde(default)]
-    stdout: Vec<String>,
-    #[serde(default)]
-    empty_dirs: Vec<PathBuf>,
-    #[serde(default)]
-    modes: BTreeMap<PathBuf, String>,
-    /// When files were last written, in seconds since 1970, where that counts.
-    #[serde(default)]
-    modified: BTreeMap<PathBuf, u64>,
-    /// Whether the root has no file for it, so that only a dry run shows the plan, and the change itself is refused.
-    #[serde(default)]
-    recorded: bool,
-    /// Why removing what was added does not give the tree before, where it does not.
-    #[serde(default)]
-    no_inverse: Option<String>,
-    /// For `tests/consumers.rs`.
-    #[serde(default, rename = "not_shown_by")]
-    _not_shown_by: BTreeMap<String, String>,
-}
+use support::cases::{Case, Stage, addresses, backends, children, file_name, options};
+use support::{Node, Tree, configuration, differences, ipalias, read_tree};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut trials = Vec::new();
-    for backend in children(&fixtures) {
+    for backend in backends() {
         for case in children(&backend) {
             let name = format!("{}::{}", file_name(&backend), file_name(&case));
             trials.push(Trial::test(name, move || run(&case)));
         }
     }
     libtest_mimic::run(&arguments, trials).exit();
-}
-
-fn children(dir: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> =
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
-    all.sort();
-    all
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap().to_string_lossy().into_owned()
-}
-
-/// A case laid out in a directory of its own.
-struct Stage {
-    dir: tempfile::TempDir,
-    case: Case,
-    source: PathBuf,
-}
-
-impl Stage {
-    fn new(source: &Path) -> Result<Stage, Failed> {
-        let text = fs::read_to_string(source.join("case.toml"))?;
-        let case: Case = toml::from_str(&text)?;
-        check(!case.about.is_empty(), "a case says what it shows")?;
-        Ok(Stage { dir: support::scratch(), case, source: source.to_owned() })
-    }
-
-    /// A fresh copy of the tree `which` (`before` or `after`).
-    fn tree(&self, which: &str, name: &str) -> PathBuf {
-        let to = self.dir.path().join(name);
-        copy_tree(&self.source.join(which), &to);
-        for dir in &self.case.empty_dirs {
-            fs::create_dir_all(to.join(dir)).unwrap();
-        }
-        for (path, mode) in &self.case.modes {
-            let mode = u32::from_str_radix(mode, 8).expect("an octal mode");
-            if to.join(path).exists() {
-                fs::set_permissions(to.join(path), fs::Permissions::from_mode(mode)).unwrap();
-            }
-        }
-        for (path, seconds) in &self.case.modified {
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(*seconds);
-            fs::File::options().write(true).open(to.join(path)).unwrap().set_modified(time).unwrap();
-        }
-        to
-    }
-
-    fn command(&self) -> Vec<&str> {
-        self.case.command.iter().map(String::as_str).collect()
-    }
 }
 
 fn run(source: &Path) -> Result<(), Failed> {
@@ -285,33 +200,6 @@ fn removed(stage: &Stage, root: &Path, before: &Tree) -> Result<(), Failed> {
         return check(reason.len() > 10, "no_inverse needs a reason");
     }
     same("remove after add gives the tree before", &configuration(before), &configuration(&read_tree(root)))
-}
-
-/// The global options of a command that a later one needs, too.
-fn options<'a>(command: &[&'a str]) -> Vec<&'a str> {
-    let mut kept = Vec::new();
-    let mut words = command.iter();
-    while let Some(word) = words.next() {
-        if ["-i", "--interface", "--backend"].contains(word) {
-            kept.extend([*word, *words.next().unwrap()]);
-        }
-    }
-    kept
-}
-
-/// The addresses and blocks of an add.
-fn addresses<'a>(command: &[&'a str]) -> Vec<&'a str> {
-    let mut kept = Vec::new();
-    let mut words = command.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "add" | "--preferred" | "--force" | "--no-announce" | "--in-place" | "--disable-cloud-init-network" => {}
-            "-i" | "--interface" | "--backend" | "--label" => drop(words.next()),
-            "--block" => kept.extend(["--block", *words.next().unwrap()]),
-            address => kept.push(address),
-        }
-    }
-    kept
 }
 
 fn same(what: &str, expected: &Tree, found: &Tree) -> Result<(), Failed> {

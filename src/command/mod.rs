@@ -26,6 +26,7 @@ use crate::error::{Exit, Kind, Refusal, Result};
 use crate::host;
 use crate::live::{Live, Snapshot};
 use crate::root::Root;
+use crate::runner;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -179,10 +180,10 @@ impl Session {
         Ok(())
     }
 
-    /// The store, if the root has one. Without the right to look into it there might as well be none.
+    /// The store, if the root has one. For a user without the right to look into it there might as well be none.
     fn store(&self) -> Result<Option<Store>> {
         match Store::open(&self.root) {
-            Err(error) if is_permission(&error) => Ok(None),
+            Err(error) if is_permission(&error) && !runner::is_administrator() => Ok(None),
             other => other,
         }
     }

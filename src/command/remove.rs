@@ -11,11 +11,12 @@ use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
 use crate::cli::{Addresses, Verb};
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::journal::digest;
+use crate::journal::{FileRecord, digest};
 use crate::live::{self, Expectation, Snapshot};
 use crate::plan::{Backup, Plan, Step};
 use crate::proof::{self, Goal};
 use crate::root::RootPath;
+use crate::store;
 use crate::ui::AddressLine;
 
 /// Runs the verb.
@@ -70,13 +71,13 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
             restart.after.push(step);
         }
     }
-    let reopened = with_open_last_lines(session, &plan)?;
+    let recorded = with_recorded_bytes(session, &plan)?;
     let identities = |plan: &Plan| -> Result<Vec<String>> {
         let entries = detection.backend.entries(&plan.overlay(&session.root))?;
         Ok(entries.iter().map(|entry| format!("{:?}", entry.identity())).collect())
     };
-    if reopened != plan && identities(&reopened)? == identities(&plan)? {
-        plan = reopened;
+    if recorded != plan && identities(&recorded)? == identities(&plan)? {
+        plan = recorded;
     }
     let mut entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Gone(&gone))?;
     if panel_api {
@@ -141,28 +142,37 @@ fn promotes(session: &Session, interface: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// A file whose last line had no end got one when the address was added, and perhaps the head of a group of its own. If
-/// nothing else happened to it since, the removal can take that back, too.
-fn with_open_last_lines(session: &Session, plan: &Plan) -> Result<Plan> {
+/// A file that an `add` left as it is now can have its bytes of before: what came with the address goes with it, be it a
+/// switch, quotes, or the file. After a rollback, the end of the last line that was open, and the head of a group.
+fn with_recorded_bytes(session: &Session, plan: &Plan) -> Result<Plan> {
     let mut plan = plan.clone();
-    let Some(store) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
-    let operations = store.operations()?;
-    for change in &mut plan.changes {
-        let (Some(before), Some(after), true) = (&change.before, &change.after, change.backup != Backup::Record) else {
-            continue;
-        };
-        let now = digest(before);
+    let Some(records) = session.store()?.filter(|_| !plan.changes.is_empty()) else { return Ok(plan) };
+    let operations = records.operations()?;
+    for change in plan.changes.iter_mut().filter(|change| change.backup != Backup::Record) {
+        let Some(now) = change.before.as_deref().map(digest) else { continue };
         let found = operations.iter().rev().find_map(|operation| {
-            let index = operation
-                .files
-                .iter()
-                .position(|file| file.path() == change.path && file.after.as_deref() == Some(&now));
-            index.map(|index| (operation.id, index))
+            let is_it = |file: &FileRecord| file.path() == change.path && file.after.as_deref() == Some(&now);
+            let index = operation.files.iter().position(is_it)?;
+            Some((operation, index, operation.files.get(index)?))
         });
-        let Some((id, index)) = found else { continue };
-        let Ok(image) = store.image(Some(id), index) else { continue };
-        if after.starts_with(&image) {
-            change.after = Some(image);
+        let Some((operation, index, file)) = found else { continue };
+        let image = match &file.before {
+            None => None,
+            Some(wanted) => match records.image(Some(operation.id), index) {
+                Ok(image) if digest(&image) == *wanted => Some(image),
+                Err(error) if store::is_unreadable(&error) => return Err(error),
+                _ => continue,
+            },
+        };
+        // What a rollback replaced may have been somebody's edit.
+        let is_start =
+            || matches!((&change.after, &image), (Some(after), Some(image)) if after.starts_with(image.as_slice()));
+        if operation.undoes.is_empty() || is_start() {
+            if image.is_none() {
+                // What is said of a file that stays.
+                plan.notes.retain(|note| !note.starts_with(&format!("{} ", change.path)));
+            }
+            change.after = image;
         }
     }
     Ok(plan)

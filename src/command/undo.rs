@@ -16,6 +16,9 @@ use crate::runner;
 use crate::store::Store;
 use crate::transaction;
 
+/// How long a command may take to undo another: the old files wait for it.
+const UNDO_LIMIT: Duration = Duration::from_secs(10);
+
 /// Takes back what a killed run left, before anything else.
 pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
     match recover_files(session, store)? {
@@ -95,13 +98,16 @@ pub(super) fn take_back(
             rest.push(format!("{what}: {error:#}"));
         }
     };
+    let touched = session.live.as_ref().zip(proposal.snapshot.as_ref()).filter(|_| session.apply() != Apply::None);
+    if let Some((live, before)) = touched {
+        // First of all the host has to be in reach again. Failures show in the verification, if they matter.
+        let _ = live.rescue(before, &proposal.expect);
+    }
     for step in done.iter().rev() {
         if let Some(Action::Run(command)) = &step.undo {
-            // Its failure shows in the verification, if it matters.
-            let _ = runner::run(&command.argv, command.limit);
+            let _ = runner::run(&command.argv, command.limit.min(UNDO_LIMIT));
         }
     }
-    let touched = session.live.as_ref().zip(proposal.snapshot.as_ref()).filter(|_| session.apply() != Apply::None);
     if let Some((live, before)) = touched {
         attempt("the addresses", live.restore(before, &proposal.expect));
     }

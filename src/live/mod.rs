@@ -16,6 +16,7 @@ mod system;
 #[path = "windows.rs"]
 mod system;
 
+mod mend;
 mod snapshot;
 #[cfg(not(target_os = "linux"))]
 mod way;
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 
 use crate::alias::Alias;
 use crate::error::Result;
+use mend::Mend;
 use snapshot::{Address, Link, Route, State, Way};
 pub use snapshot::{Expectation, Snapshot};
 
@@ -56,6 +58,8 @@ impl Live {
         let (links, addresses, routes) = self.kernel.look()?;
         let mut targets: BTreeSet<IpAddr> =
             routes.iter().filter(|route| route.to == "default").filter_map(|route| route.gateway).collect();
+        // A link-local address is on every link: which way it is taken to be says nothing.
+        targets.retain(|target| !matches!(target, IpAddr::V6(ip) if ip.is_unicast_link_local()));
         targets.extend(ABROAD.iter().filter_map(|text| text.parse::<IpAddr>().ok()));
         targets.extend(ssh_session().map(|(peer, _)| peer));
         let ways: BTreeMap<IpAddr, Option<Way>> = targets
@@ -139,17 +143,44 @@ impl Live {
         }
     }
 
-    /// Puts back addresses and routes of `before` that are gone, and takes off addresses that were not there and that
-    /// `expect` wanted up. Other new addresses are left alone: somebody else may have added them meanwhile. Where only the
-    /// system's own commands change anything, the plan's undo steps have done it.
+    /// Puts everything back as it was in `before`, and takes off addresses that were not there and that `expect` wanted up,
+    /// wherever they are. Other new addresses are left alone, unless outgoing packets have them as their source now: somebody
+    /// else may have added them meanwhile. Where only the system's own commands change anything, the plan's undo steps have
+    /// done it.
     pub fn restore(&self, before: &Snapshot, expect: &Expectation) -> Result<()> {
         if !system::CHANGES {
             return Ok(());
         }
         let new = expect.up.iter().map(|alias| (alias.interface.as_str(), alias.address.addr()));
         self.delete(new.filter(|(interface, ip)| before.find(interface, *ip).is_none()))?;
+        let wanted = expect.up.iter().map(|alias| alias.address.addr()).collect();
+        let now = self.snapshot()?;
+        self.kernel.mend(&Mend { gone: mend::strays(before, &now, &wanted), ..Mend::default() })?;
+        self.put_back(before, |_| true)?;
+        // Removing what is new may show that the order is another, too.
+        for _ in 0..2 {
+            let now = self.snapshot()?;
+            self.kernel.mend(&mend::sources(before, &now))?;
+        }
         self.put_back(before, |_| true)?;
         self.deprecate(&[], before)
+    }
+
+    /// Puts back at once what a command took that it should not have touched. What is to go anyway stays away.
+    pub fn rescue(&self, before: &Snapshot, expect: &Expectation) -> Result<()> {
+        if !system::CHANGES {
+            return Ok(());
+        }
+        self.put_back(before, |lost| !expect.gone.contains(&(lost.interface.clone(), lost.net.addr())))
+    }
+
+    /// Whether something of `before` is lost without which the host may be out of reach: an address, a default route, a link.
+    pub fn is_harmed(&self, before: &Snapshot, expect: &Expectation) -> Result<bool> {
+        let now = self.snapshot()?;
+        let is_down = |name: &str| !now.links.iter().any(|link| link.name == name && link.up);
+        Ok(before.lost_addresses(&now, expect).next().is_some()
+            || !before.lost_defaults(&now).is_empty()
+            || before.links.iter().any(|link| link.up && is_down(&link.name)))
     }
 
     /// Puts back what a full restart took although no file has it: addresses and routes of others. Returns the addresses.
@@ -185,15 +216,10 @@ impl Live {
 
     fn put_back(&self, before: &Snapshot, wanted: impl Fn(&Address) -> bool) -> Result<()> {
         let now = self.snapshot()?;
-        let all = Expectation::default();
-        let addresses: Vec<&Address> = before.lost_addresses(&now, &all).filter(|lost| wanted(lost)).collect();
-        let kept: BTreeSet<_> = now.routes.iter().map(Route::key).collect();
-        let is_wanted = |route: &&Route| {
-            !kept.contains(&route.key())
-                && (!route.is_kernels || addresses.iter().any(|address| route.is_made_for(address)))
-        };
-        let routes: Vec<&Route> = before.routes.iter().filter(is_wanted).collect();
-        self.kernel.put_back(&addresses, &routes)
+        let addresses = mend::addresses(before, &now, wanted);
+        self.kernel.mend(&addresses)?;
+        let now = self.snapshot()?;
+        self.kernel.mend_routes(&mend::routes(before, &now, &addresses.back))
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::mend::in_order_of_age;
 use super::system;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Situation, UpAddress};
@@ -57,6 +58,10 @@ pub(super) struct Route {
     pub(super) gateway: Option<IpAddr>,
     pub(super) is_ipv6: bool,
     pub(super) metric: u32,
+    /// The source address that it says, if it does.
+    pub(super) source: Option<IpAddr>,
+    /// Whether its gateway counts as reachable whatever the addresses say.
+    pub(super) onlink: bool,
     /// Whether nobody's file accounts for it: added by hand or by a routing daemon.
     pub(super) by_hand: bool,
     /// Whether the kernel makes it by itself.
@@ -73,8 +78,8 @@ impl Route {
     }
 
     /// What makes it another route than the next.
-    pub(super) fn key(&self) -> (bool, &str, Option<IpAddr>, Option<&str>) {
-        (self.is_ipv6, &self.to, self.gateway, self.interface.as_deref())
+    pub(super) fn key(&self) -> (bool, &str, Option<IpAddr>, Option<&str>, u32, Option<IpAddr>) {
+        (self.is_ipv6, &self.to, self.gateway, self.interface.as_deref(), self.metric, self.source)
     }
 
     /// Whether it is the route to the subnet of `address`, which its manager made.
@@ -199,13 +204,18 @@ impl Snapshot {
 
     /// The commands that bring addresses and default routes back to this state by hand.
     pub fn recipe(&self) -> Vec<String> {
-        let addresses = self.addresses.iter().filter(|address| !address.loopback_or_link).map(|address| {
+        let listed = self.addresses.iter().filter(|address| !address.loopback_or_link);
+        let (v4, v6): (Vec<&Address>, Vec<&Address>) = listed.partition(|address| address.net.addr().is_ipv4());
+        let addresses = v4.into_iter().chain(in_order_of_age(v6)).map(|address| {
             let label = address.label.as_ref().map(|label| format!(" label {label}")).unwrap_or_default();
-            format!("ip addr replace {} dev {}{label}", address.net, address.interface)
+            let idle = if address.state.deprecated { " preferred_lft 0" } else { "" };
+            format!("ip addr replace {} dev {}{label}{idle}", address.net, address.interface)
         });
         let routes = self.routes.iter().filter(|route| route.is_default()).map(|route| {
             let family = if route.is_ipv6 { "-6 " } else { "" };
-            format!("ip {family}route replace default {}", route.describe())
+            let source = route.source.map(|source| format!(" src {source}")).unwrap_or_default();
+            let onlink = if route.onlink { " onlink" } else { "" };
+            format!("ip {family}route replace default {}{source}{onlink}", route.describe())
         });
         addresses.chain(routes).collect()
     }

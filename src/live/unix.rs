@@ -12,6 +12,7 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
+use super::mend::{Mend, MendRoutes};
 use super::way::{by_source, is_link_local};
 use super::{Address, Link, Route, State, Way};
 use crate::alias::{Alias, host_prefix, netmask_to_prefix, with_prefix};
@@ -79,7 +80,12 @@ impl Kernel {
     }
 
     /// The undo steps of a plan put addresses back.
-    pub(super) fn put_back(&self, _addresses: &[&Address], _routes: &[&Route]) -> Result<()> {
+    pub(super) fn mend(&self, _mend: &Mend<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The undo steps of a plan put routes back.
+    pub(super) fn mend_routes(&self, _mend: &MendRoutes<'_>) -> Result<()> {
         Ok(())
     }
 }

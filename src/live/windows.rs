@@ -19,6 +19,7 @@ use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress
 use windows_sys::Win32::System::SystemInformation::OSVERSIONINFOW;
 use windows_sys::core::PWSTR;
 
+use super::mend::{Mend, MendRoutes};
 use super::way::{by_source, is_link_local};
 use super::{Address, Link, Route, State, Way};
 use crate::alias::{Alias, with_prefix};
@@ -132,7 +133,12 @@ impl Kernel {
     }
 
     /// The undo steps of a plan put addresses back.
-    pub(super) fn put_back(&self, _addresses: &[&Address], _routes: &[&Route]) -> Result<()> {
+    pub(super) fn mend(&self, _mend: &Mend<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The undo steps of a plan put routes back.
+    pub(super) fn mend_routes(&self, _mend: &MendRoutes<'_>) -> Result<()> {
         Ok(())
     }
 }

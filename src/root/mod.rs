@@ -311,9 +311,14 @@ impl Root {
         let mut way: Vec<(Vec<u8>, Dir)> = Vec::new();
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
-            if part == b".." {
-                way.pop();
-                continue;
+            match part.as_slice() {
+                b".." => {
+                    way.pop();
+                    continue;
+                }
+                // Where a link's text ends with a slash, what it leads to is looked up as a directory.
+                b"." => continue,
+                _ => {}
             }
             let dir = way.last().map_or(&*self.dir, |(_, dir)| dir);
             let node = dir.look(&part).with_context(looking)?;
@@ -329,7 +334,10 @@ impl Root {
                     if target.starts_with(b"/") {
                         way.clear();
                     }
-                    for part in target.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").rev() {
+                    if target.ends_with(b"/") {
+                        todo.push_front(b".".to_vec());
+                    }
+                    for part in target.split(|b| *b == b'/').filter(|part| !part.is_empty()).rev() {
                         todo.push_front(part.to_vec());
                     }
                 }

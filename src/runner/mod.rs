@@ -22,7 +22,7 @@ use anyhow::Context as _;
 
 use crate::error::Result;
 pub use signals::Signals;
-pub use system::{is_administrator, uptime};
+pub use system::{is_administrator, may_block, uptime};
 
 /// How much of a program's output is kept, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;
@@ -30,7 +30,7 @@ const MOST_OUTPUT: u64 = 64 << 10;
 /// How long a program gets to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The same, if the user is waiting for that.
+/// The same, if somebody is waiting for that.
 const SHORT_GRACE: Duration = Duration::from_secs(3);
 
 /// How a program ended.
@@ -51,24 +51,24 @@ pub fn exists(name: &str) -> bool {
 
 /// Runs `argv` and waits for at most `limit`. An error means that it could not be started.
 pub fn run(argv: &[String], limit: Duration) -> Result<Outcome> {
-    wait_for(argv, Stdio::null(), limit, || false)
+    wait_for(argv, Stdio::null(), limit, || None)
 }
 
 /// The same with something on its standard input.
 pub fn run_reading(argv: &[String], input: impl Into<Stdio>, limit: Duration) -> Result<Outcome> {
-    wait_for(argv, input, limit, || false)
+    wait_for(argv, input, limit, || None)
 }
 
-/// The same, ended early if a signal asks this process to end.
-pub fn run_unless_asked(argv: &[String], limit: Duration, signals: &Signals) -> Result<Outcome> {
-    wait_for(argv, Stdio::null(), limit, || signals.ask_to_end())
+/// The same, ended early for a reason that `stop` gives, which is asked many times a second.
+pub fn run_unless(argv: &[String], limit: Duration, stop: impl FnMut() -> Option<&'static str>) -> Result<Outcome> {
+    wait_for(argv, Stdio::null(), limit, stop)
 }
 
 fn wait_for(
     argv: &[String],
     input: impl Into<Stdio>,
     limit: Duration,
-    interrupted: impl Fn() -> bool,
+    mut stop: impl FnMut() -> Option<&'static str>,
 ) -> Result<Outcome> {
     let (name, arguments) = argv.split_first().context("an empty command")?;
     let program = system::find(name)?;
@@ -80,7 +80,7 @@ fn wait_for(
     tracing::debug!("running {}", argv.join(" "));
     let mut child = process.spawn().with_context(|| format!("starting {}", program.display()))?;
     let began = Instant::now();
-    let mut asked: Option<(Instant, Duration)> = None;
+    let mut asked: Option<(Instant, Duration, Option<&str>)> = None;
     let mut pause = Duration::from_millis(1);
     let status = loop {
         if let Some(status) = child.try_wait().context("waiting for a program")? {
@@ -89,13 +89,15 @@ fn wait_for(
         match asked {
             None if began.elapsed() >= limit => {
                 system::terminate(&mut child);
-                asked = Some((Instant::now(), GRACE));
+                asked = Some((Instant::now(), GRACE, None));
             }
-            None if interrupted() => {
-                system::terminate(&mut child);
-                asked = Some((Instant::now(), SHORT_GRACE));
+            None => {
+                if let Some(reason) = stop() {
+                    system::terminate(&mut child);
+                    asked = Some((Instant::now(), SHORT_GRACE, Some(reason)));
+                }
             }
-            Some((since, grace)) if since.elapsed() >= grace => {
+            Some((since, grace, _)) if since.elapsed() >= grace => {
                 system::kill(&mut child);
                 break child.wait().ok();
             }
@@ -110,7 +112,7 @@ fn wait_for(
         .and_then(|()| output.take(MOST_OUTPUT).read_to_end(&mut printed))
         .context("reading a program's output")?;
     let ending = match (asked, status) {
-        (Some((since, _)), _) if since - began < limit => "ended by the interruption".to_owned(),
+        (Some((.., Some(reason))), _) => reason.to_owned(),
         (Some(_), _) => format!("still running after {} s", limit.as_secs()),
         (None, Some(status)) => system::describe(status),
         (None, None) => "unknown end".to_owned(),

@@ -1,7 +1,8 @@
 //! Programs of Unix: below fixed directories, root's alone, in a session of their own.
 
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal as _};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use anyhow::Context as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
+use rustix::fs::FileType;
 
 use crate::error::Result;
 
@@ -62,6 +64,12 @@ pub(super) fn own_program() -> Result<PathBuf> {
 /// The file in which processes without a terminal write what they did, for root alone.
 pub(super) fn log_file() -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open("/var/log/ipalias.log")
+}
+
+/// Whether writing to `stream` may wait for somebody: a terminal, a pipe, a socket.
+pub fn may_block(stream: &impl AsFd) -> bool {
+    let kind = rustix::fs::fstat(stream).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::Socket)) || stream.as_fd().is_terminal()
 }
 
 /// The program's path: below one of [`DIRECTORIES`] or exactly `NAME` in one of [`NAMED`], owned by root, writable by no other.

@@ -51,6 +51,11 @@ pub(super) fn log_file() -> std::io::Result<std::fs::File> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
+/// Whether writing to `stream` may wait for somebody: a console does while text is being selected in it.
+pub fn may_block<T>(_stream: &T) -> bool {
+    true
+}
+
 /// The program's path, in the system's own directory.
 pub(super) fn find(name: &str) -> Result<PathBuf> {
     let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());

@@ -29,6 +29,10 @@ pub struct Transaction<'a> {
     store: &'a Store,
     operation: Operation,
     staged: Vec<Staged>,
+    /// Whether what each of them displaces may stay beside its file for as long as the change is in the balance.
+    keeps: Vec<bool>,
+    /// How many files were replaced: the others are not ours to put back.
+    replaced: usize,
     /// Sentences about backups that the administrator should read.
     pub notes: Vec<String>,
 }
@@ -75,7 +79,15 @@ impl<'a> Transaction<'a> {
             images.push(record.before.as_deref());
         }
         store.prepare(&operation, &images)?;
-        let mut transaction = Transaction { root, store, operation, staged: Vec::new(), notes: Vec::new() };
+        let mut transaction = Transaction {
+            root,
+            store,
+            operation,
+            staged: Vec::new(),
+            keeps: Vec::new(),
+            replaced: 0,
+            notes: Vec::new(),
+        };
         let staged = transaction.stage_all(&changes, &wanted);
         let staged = staged.and_then(|()| records.into_iter().try_for_each(|record| transaction.keep(record)));
         match staged.and_then(|()| store.begin(&transaction.operation)) {
@@ -98,9 +110,17 @@ impl<'a> Transaction<'a> {
             let expect = change.before.as_deref().map(digest);
             let staged = stage(self.root, &change.path, change.after.as_deref(), metadata, expect, token)?;
             self.staged.push(staged);
+            self.keeps.push(change.backup == Backup::Beside);
             self.back_up(change, metadata)?;
         }
-        self.staged.iter().try_for_each(Staged::sync_dir)
+        self.sync_dirs()
+    }
+
+    /// Makes the names in the directories of all files durable, each directory once.
+    fn sync_dirs(&self) -> Result<()> {
+        let dirs: BTreeMap<RootPath, &Staged> =
+            self.staged.iter().map(|staged| (staged.path.parent(), staged)).collect();
+        dirs.values().try_for_each(|staged| staged.sync_dir())
     }
 
     /// Puts what a record said, and the system's own dump, into `NAME.bak` in the store, for people.
@@ -172,12 +192,25 @@ impl<'a> Transaction<'a> {
 
     /// Replaces every file. On an error nothing is left half-done for long: the caller calls [`Transaction::undo`].
     pub fn write(&mut self) -> Result<()> {
-        for staged in &self.staged {
-            staged.swap()?;
+        for (index, (staged, keeps)) in self.staged.iter().zip(&self.keeps).enumerate() {
+            self.replaced = index + 1;
+            if let Err(error) = staged.swap() {
+                // Somebody else was faster, and has the place.
+                let refused = error.downcast_ref::<Refusal>().is_some();
+                self.replaced -= usize::from(refused);
+                return Err(error);
+            }
+            if !keeps {
+                staged.settle()?;
+            }
         }
-        for staged in &self.staged {
-            staged.sync_dir()?;
-        }
+        self.sync_dirs()
+    }
+
+    /// Removes what was displaced, once the change holds: the last step before [`Transaction::commit`].
+    pub fn settle(&mut self) -> Result<()> {
+        self.staged.iter().try_for_each(Staged::settle)?;
+        self.sync_dirs()?;
         let deleted = self.staged.iter().filter(|staged| !staged.replaces);
         let parents: Vec<RootPath> = deleted.map(|staged| staged.path.parent()).collect();
         self.remove_own_dirs(&parents)
@@ -200,15 +233,16 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Makes the operation final; returns its number. After this only `rollback` takes it back.
-    pub fn commit(self) -> Result<u64> {
+    /// Makes the operation final; returns its number. After this only `rollback` takes it back. If it fails, the operation
+    /// is still in flight, for [`Transaction::undo`].
+    pub fn commit(&self) -> Result<u64> {
         self.store.finish(false)
     }
 
     /// Puts every file back as it was and closes the operation as rolled back. Returns files that somebody else changed
     /// meanwhile; with those the journal stays.
     pub fn undo(self) -> Result<Vec<RootPath>> {
-        put_back(self.root, self.store, &self.operation)
+        put_back(self.root, self.store, &self.operation, self.replaced)
     }
 }
 
@@ -220,50 +254,42 @@ pub fn may_write(root: &Root, plan: &Plan) -> Result<()> {
 /// Takes back what an interrupted run left: restores its files, removes its temporary files. Needs the lock.
 pub fn recover(root: &Root, store: &Store) -> Result<Option<Recovered>> {
     for (folder, operation) in store.abandoned()? {
-        if let Some(operation) = operation {
+        if let Some(operation) = operation.filter(|operation| preflight::may_be_own(root, operation).is_ok()) {
             remove_temps(root, &operation)?;
         }
         store.discard(&folder)?;
     }
     let Some(operation) = store.pending()? else { return Ok(None) };
-    let conflicts = put_back(root, store, &operation)?;
+    preflight::may_be_own(root, &operation)?;
+    let conflicts = put_back(root, store, &operation, usize::MAX)?;
     Ok(Some(Recovered { operation, conflicts }))
 }
 
-fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<RootPath>> {
-    remove_temp_files(root, operation)?;
+/// Puts the first `replaced` files back.
+fn put_back(root: &Root, store: &Store, operation: &Operation, replaced: usize) -> Result<Vec<RootPath>> {
     let mut conflicts = Vec::new();
-    for (index, file) in operation.files.iter().enumerate().rev().filter(|(_, file)| !file.record) {
+    let files = operation.files.iter().enumerate().take(replaced);
+    for (index, file) in files.rev().filter(|(_, file)| !file.record) {
         let path = file.path();
         let now = root.read(&path)?.as_deref().map(digest);
         if now == file.before {
             continue;
         }
         if now != file.after {
-            conflicts.push(path);
+            // With the new file still beside it, it never had its place: somebody else was faster, and nothing is to be undone.
+            let (after, token) = (file.after.as_deref(), &operation.token);
+            let waits = |after| Staged::displaced(root, &path, after, None, token).map(|staged| staged.is_some());
+            if !after.map(waits).transpose()?.unwrap_or(false) {
+                conflicts.push(path);
+            }
             continue;
         }
-        let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
-        if image.as_deref().map(digest) != file.before {
-            return Err(Refusal::new(
-                Kind::Malformed,
-                "the old bytes in the store are damaged",
-                "restore the file by hand",
-            )
-            .at(&path, 0)
-            .into());
-        }
-        if image.is_some() {
-            for dir in store::make_dirs(root, &path.parent(), 0o755)? {
-                tracing::debug!("created {dir} again");
-            }
-        }
-        let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
-        let staged = stage(root, &path, image.as_deref(), &metadata, file.after.clone(), &operation.token)?;
+        let staged = old_file(root, store, operation, index, file)?;
         staged.sync_dir()?;
         staged.swap()?;
         staged.sync_dir()?;
     }
+    remove_temp_files(root, operation)?;
     remove_dirs(root, operation)?;
     if conflicts.is_empty() {
         store.finish(true)?;
@@ -271,21 +297,55 @@ fn put_back(root: &Root, store: &Store, operation: &Operation) -> Result<Vec<Roo
     Ok(conflicts)
 }
 
+/// The old file, ready to take its place again: the file itself where it is still there, otherwise made from the store.
+fn old_file(root: &Root, store: &Store, operation: &Operation, index: usize, file: &FileRecord) -> Result<Staged> {
+    let (path, token) = (file.path(), &operation.token);
+    if let Some(before) = &file.before {
+        if let Some(staged) = Staged::displaced(root, &path, before, file.after.clone(), token)? {
+            return Ok(staged);
+        }
+    }
+    let image = file.before.is_some().then(|| store.image(None, index)).transpose()?;
+    if image.as_deref().map(digest) != file.before {
+        let hint = "restore the file by hand";
+        return Err(Refusal::new(Kind::Malformed, "the old bytes in the store are damaged", hint).at(&path, 0).into());
+    }
+    if image.is_some() {
+        for dir in store::make_dirs(root, &path.parent(), 0o755)? {
+            tracing::debug!("created {dir} again");
+        }
+    }
+    remove_temp_file(root, &path, token)?;
+    let metadata = file.metadata.clone().unwrap_or(Metadata { mode: 0o644, uid: 0, gid: 0, xattrs: Vec::new() });
+    stage(root, &path, image.as_deref(), &metadata, file.after.clone(), token)
+}
+
 fn remove_temps(root: &Root, operation: &Operation) -> Result<()> {
     remove_temp_files(root, operation)?;
     remove_dirs(root, operation)
 }
 
+/// Removes the operation's temporary files, for good: its record, which names them, goes only after that.
 fn remove_temp_files(root: &Root, operation: &Operation) -> Result<()> {
+    let mut dirs = BTreeMap::new();
     for file in &operation.files {
         let path = file.path();
-        let name = path.name();
-        let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
-        let place = root.walk(&path, false)?;
-        let Some(dir) = place.dir else { continue };
-        for name in [name.to_vec()].iter().chain(&backups) {
-            remove_temp(&dir, &temp_name(name, &operation.token))?;
+        remove_temp_file(root, &path, &operation.token)?;
+        let parent = path.parent();
+        if let Some(dir) = root.walk(&path, false)?.dir {
+            dirs.insert(parent, dir);
         }
+    }
+    dirs.iter().try_for_each(|(path, dir)| dir.sync().with_context(|| format!("syncing {path}")))
+}
+
+/// Removes the temporary files of the file at `path` and of its backups.
+fn remove_temp_file(root: &Root, path: &RootPath, token: &str) -> Result<()> {
+    let name = path.name();
+    let backups = [".bak", ".ipalias.bak"].map(|suffix| [name, suffix.as_bytes()].concat());
+    let Some(dir) = root.walk(path, false)?.dir else { return Ok(()) };
+    for name in [name.to_vec()].iter().chain(&backups) {
+        remove_temp(&dir, &temp_name(name, token))?;
     }
     Ok(())
 }

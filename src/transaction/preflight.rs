@@ -3,6 +3,7 @@
 
 use super::metadata::me;
 use crate::error::{Kind, Refusal, Result};
+use crate::journal::{FileRecord, Operation};
 use crate::plan::Change;
 use crate::root::{Guard, Root, RootPath};
 
@@ -21,16 +22,40 @@ pub(super) fn unchanged(root: &Root, change: &Change) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a path below the trees of the packages or of the running kernel.
+fn administrators(path: &RootPath) -> Result<()> {
+    let local = path.is_under(&"/usr/local".into());
+    match NOT_OURS.iter().find(|tree| !local && path.is_under(&(**tree).into())) {
+        None => Ok(()),
+        Some(tree) => {
+            let hint = "configure the address where that file is generated from";
+            let reason = format!("files below {tree} are not the administrator's");
+            Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(path, 0).into())
+        }
+    }
+}
+
+/// Refuses a record that no run of ipalias has written: below a mounted disk a rescue system often has its own `/dev` and
+/// `/run`, and what is put back there would be the rescue system's.
+pub(super) fn may_be_own(root: &Root, operation: &Operation) -> Result<()> {
+    let files = operation.files.iter().filter(|file| !file.record).map(FileRecord::path);
+    for path in files.chain(operation.dirs()) {
+        administrators(&path)?;
+        if path.name().is_empty() || root.walk(&path, false)?.path != path {
+            let hint = "compare the files named in the record with their old bytes beside it, and remove its folder";
+            let reason = "the record of an interrupted operation names a file behind a link";
+            return Err(Refusal::new(Kind::Malformed, reason, hint).at(&path, 0).into());
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what cannot or must not be replaced, before anything is written.
 pub(super) fn may_replace(root: &Root, change: &Change) -> Result<()> {
     let refuse = |kind, reason: String, hint: &str| -> Result<()> {
         Err(Refusal::new(kind, reason, hint).at(&change.path, 0).into())
     };
-    let local = change.path.is_under(&"/usr/local".into());
-    if let Some(tree) = NOT_OURS.iter().find(|tree| !local && change.path.is_under(&(**tree).into())) {
-        let hint = "configure the address where that file is generated from";
-        return refuse(Kind::ManagedElsewhere, format!("files below {tree} are not the administrator's"), hint);
-    }
+    administrators(&change.path)?;
     let place = root.walk(&change.path, false)?;
     if root.is_live() {
         owned_way(root, &change.path)?;

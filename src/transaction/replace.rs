@@ -12,6 +12,9 @@ use crate::journal::{Metadata, digest};
 use crate::mutants;
 use crate::root::{self, Dir, Root, RootPath};
 
+/// How often somebody else may be faster, one time after the other.
+const MOST_EXCHANGES: usize = 1000;
+
 /// A file with its replacement ready beside it.
 pub(super) struct Staged {
     pub(super) path: RootPath,
@@ -78,7 +81,7 @@ fn fill(file: &mut File, bytes: &[u8], metadata: &Metadata, modified: Option<Sys
     if let Some(time) = modified {
         file.set_modified(time).context("carrying the time over")?;
     }
-    if mutants::NO_FILE_SYNC {
+    if mutants::no_file_sync() {
         return Ok(());
     }
     file.sync_all().context("syncing a temporary file")
@@ -91,7 +94,8 @@ impl Staged {
     }
 
     /// Changes places with the file and looks at what was displaced: if it is not what the plan was made from, somebody
-    /// wrote in between, and it goes back.
+    /// wrote in between, and it goes back. What was displaced stays under the temporary name, so that an undo needs no room
+    /// on the disk.
     pub(super) fn swap(&self) -> Result<()> {
         let (dir, temp, name) = (&self.dir, self.temp.as_slice(), self.path.name());
         let changed = || {
@@ -107,10 +111,11 @@ impl Staged {
         match (&self.expect, self.replaces) {
             (None, true) => dir.rename_new(temp, name).map_err(replacing),
             (Some(expect), true) => {
+                let ours = self.digest_of(temp)?;
                 match dir.exchange(temp, name) {
-                    Ok(()) if mutants::NO_EXCHANGE_CHECK || self.digest_of(temp)?.as_ref() == Some(expect) => {}
+                    Ok(()) if mutants::no_exchange_check() || self.digest_of(temp)?.as_ref() == Some(expect) => {}
                     Ok(()) => {
-                        dir.exchange(temp, name).map_err(replacing)?;
+                        self.give_back(ours).map_err(replacing)?;
                         return Err(changed());
                     }
                     Err(error) if error.kind() == ErrorKind::Unsupported => {
@@ -122,18 +127,54 @@ impl Staged {
                     }
                     Err(error) => return Err(replacing(error)),
                 }
-                remove_temp(dir, temp)
+                Ok(())
             }
             (Some(expect), false) => {
                 dir.rename(name, temp).map_err(replacing)?;
                 if self.digest_of(temp)?.as_ref() == Some(expect) {
-                    return remove_temp(dir, temp);
+                    return Ok(());
                 }
                 dir.rename_new(temp, name).map_err(replacing)?;
                 Err(changed())
             }
             (None, false) => Ok(()),
         }
+    }
+
+    /// Puts what was displaced back into its place. If somebody wrote meanwhile, too, that is newer than what is put back, and
+    /// gets the place itself; `placed` is what this run has put there, which nobody misses.
+    fn give_back(&self, mut placed: Option<String>) -> io::Result<()> {
+        let digest = || self.digest_of(&self.temp).map_err(io::Error::other);
+        for _ in 0..MOST_EXCHANGES {
+            let back = digest()?;
+            self.dir.exchange(&self.temp, self.path.name())?;
+            if digest()? == placed {
+                return Ok(());
+            }
+            placed = back;
+        }
+        Err(io::Error::other("somebody else writes to the file all the time"))
+    }
+
+    /// Removes what was displaced.
+    pub(super) fn settle(&self) -> Result<()> {
+        remove_temp(&self.dir, &self.temp)
+    }
+
+    /// What stands beside the file under the temporary name, ready to change places with it, if it has this digest: the
+    /// displaced file, or a new one that did not get its place. The file must then have the digest `expect`.
+    pub(super) fn displaced(
+        root: &Root,
+        path: &RootPath,
+        digest: &str,
+        expect: Option<String>,
+        token: &str,
+    ) -> Result<Option<Staged>> {
+        let Some(dir) = root.walk(path, false)?.dir else { return Ok(None) };
+        let temp = temp_name(path.name(), token);
+        let staged = Staged { path: path.clone(), dir, temp, expect, replaces: true };
+        let found = staged.digest_of(&staged.temp)?;
+        Ok((found.as_deref() == Some(digest)).then_some(staged))
     }
 
     /// The digest of the file `name`; nothing if it is none.

@@ -12,7 +12,19 @@
     clippy::print_stderr
 )]
 
+mod concurrency;
 mod confirm;
+#[cfg(target_os = "linux")]
+mod faults;
+mod faulty;
+mod fuzzed;
+mod inverse;
+mod lab;
+mod metadata;
 mod model;
+mod power;
+mod sessions;
+mod source;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses a part of this")]
 
+pub mod cases;
 pub mod laws;
 
 use std::collections::BTreeMap;
@@ -113,6 +114,11 @@ pub fn tools_required() -> bool {
     std::env::var_os("IPALIAS_REQUIRE_TOOLS").is_some()
 }
 
+/// Whether everything is to be tried, rather than what the time of a change allows.
+pub fn nightly() -> bool {
+    std::env::var_os("IPALIAS_NIGHTLY").is_some()
+}
+
 /// Runs a program of the system; nothing if it is not installed and need not be.
 pub fn tool(command: &mut Command) -> Option<Output> {
     match command.output() {
@@ -130,6 +136,15 @@ pub fn scratch() -> tempfile::TempDir {
 /// Runs the ipalias under test on the root file system at `root`.
 pub fn ipalias(root: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments).output().unwrap()
+}
+
+/// The ipalias with faults built in, one of which `IPALIAS_MUTANT` chooses (src/mutants.rs); nothing if there is none and
+/// need not be. `cargo build --features mutants` makes it, and a copy of it is to be named in `IPALIAS_MUTANTS`, since
+/// the next build replaces it.
+pub fn mutants() -> Option<PathBuf> {
+    let program = std::env::var_os("IPALIAS_MUTANTS").map(PathBuf::from);
+    assert!(program.is_some() || !tools_required(), "IPALIAS_MUTANTS has to name the program with the mutants");
+    program
 }
 
 /// Records what a test found for promise `id` (`P07`), a line for each `name`, so that `tests/show-promises` can print it.

@@ -75,7 +75,12 @@ fn generate(flavour: &str, cases: &[PathBuf]) -> tempfile::TempDir {
     }
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab");
     let mut command = Command::new(lab);
-    command.args(["each", flavour]).arg(dir.path()).args(["-t", "60"]).args(&trees).args(["--", "sh", "-c", SCRIPT]);
+    command
+        .args(["each", flavour])
+        .arg(dir.path())
+        .args(["-t", "60", "-j", "5"])
+        .args(&trees)
+        .args(["--", "sh", "-c", SCRIPT]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{flavour}: {}", String::from_utf8_lossy(&output.stderr));
     dir

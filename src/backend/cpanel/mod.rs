@@ -323,7 +323,9 @@ fn appended(root: &Root, path: &RootPath, lines: Vec<String>) -> Result<Option<C
     let before = root.read(path)?;
     let text = Text::new(before.clone().unwrap_or_default());
     let eol = text.eol();
-    let mut with = if text.ends_open() { eol.to_owned() } else { String::new() };
+    // The panel takes a byte order mark for a part of the first line.
+    let is_open = text.bytes().last().is_some_and(|byte| *byte != b'\n');
+    let mut with = if is_open { eol.to_owned() } else { String::new() };
     lines.iter().for_each(|line| with.push_str(&format!("{line}{eol}")));
     let after = text.apply(vec![Splice::insert(text.bytes().len(), with)])?;
     Ok(Some(Change { path: path.clone(), before, after: Some(after), mode: 0o644, backup: Backup::Beside }))

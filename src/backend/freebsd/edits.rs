@@ -91,8 +91,14 @@ impl<'c> Edits<'c> {
     pub(super) fn changes(self, root: &Root) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (path, (text, splices, backup)) in self.files {
+            let before = root.read(&path)?;
+            if before.as_deref().unwrap_or_default() != text.bytes() {
+                let reason = "the system does not read this file: rc_conf_files in /etc/defaults/rc.conf leaves it out";
+                let hint = "name it there again, or write into one of the files that are named there";
+                return Err(Refusal::new(Kind::Malformed, reason, hint).at(&path, 0).into());
+            }
             let after = Some(text.apply(splices)?);
-            changes.push(Change { before: root.read(&path)?, path, after, mode: 0o644, backup });
+            changes.push(Change { before, path, after, mode: 0o644, backup });
         }
         Ok(changes)
     }

@@ -46,20 +46,32 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
         }
     }
     plan.changes = edits.changes(root)?;
-    if chain.generation.is_strict() {
-        keeps_others(root, &plan, gone)?;
-    }
+    keeps_others(root, &plan, gone)?;
     finish(&mut plan, gone.iter().filter_map(down).collect());
     Ok(plan)
 }
 
-/// Refuses numbers that cannot be closed up, because another file sets or unsets them once more.
+/// Refuses what would change more than was asked for: numbers that cannot be closed up, because another file sets or unsets
+/// them once more, and a value whose rest would be read otherwise.
 fn keeps_others(root: &Root, plan: &Plan, gone: &[Entry]) -> Result<()> {
     let place = |entry: &Entry| (entry.interface.clone(), entry.address);
-    let new = FreeBsd.entries(&plan.overlay(root))?;
-    let kept: BTreeSet<_> = new.iter().filter(|entry| entry.is_effective()).map(place).collect();
+    let (old, new) = (FreeBsd.entries(root)?, FreeBsd.entries(&plan.overlay(root))?);
+    let effective =
+        |entries: &[Entry]| -> BTreeSet<_> { entries.iter().filter(|entry| entry.is_effective()).map(place).collect() };
+    let (had, kept) = (effective(&old), effective(&new));
     let goes: BTreeSet<_> = gone.iter().map(place).collect();
-    let old = FreeBsd.entries(root)?;
+    if let Some(left) = new.iter().find(|entry| entry.is_effective() && goes.contains(&place(entry))) {
+        let reason = format!("{} would still be read from the rest of the value", left.address);
+        let hint = "take the address out by hand; a word of that value means nothing to ifconfig";
+        return Err(Refusal::new(Kind::Malformed, reason, hint).at(&left.path, left.line).into());
+    }
+    let asleep = |entry: &Entry| old.iter().any(|other| other.address.addr() == entry.address.addr());
+    if let Some(fresh) = new.iter().find(|entry| entry.is_effective() && !had.contains(&place(entry)) && !asleep(entry))
+    {
+        let reason = format!("without the address the rest of the value would be read as {}", fresh.address);
+        let hint = "take the address out by hand; a word of that value means nothing to ifconfig";
+        return Err(Refusal::new(Kind::Malformed, reason, hint).at(&fresh.path, fresh.line).into());
+    }
     let lost = old.iter().find(|entry| {
         let place = place(entry);
         entry.is_effective() && !goes.contains(&place) && !kept.contains(&place)

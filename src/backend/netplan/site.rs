@@ -59,6 +59,11 @@ pub fn definition_of(survey: &Survey, interface: &IfName) -> Result<usize> {
         let hint = format!("write a definition of its own for {interface} first");
         return Err(at_definition(survey, definition, Kind::Ambiguous, reason, hint).into());
     }
+    if let Some(reason) = all.iter().filter(|target| !target.is_name).find_map(|target| target.problem.clone()) {
+        let reason = format!("the definition {} has a match: of which nothing can be told: {reason}", definition.id);
+        let hint = format!("write what {interface} is matched by, for example macaddress:");
+        return Err(at_definition(survey, definition, Kind::NotFound, reason, hint).into());
+    }
     let owner = survey.merged.definitions.iter().find(|other| other.members.contains(&definition.id));
     if let Some(owner) = owner {
         let reason = format!("{interface} is a port of {}, which has the addresses", owner.id);

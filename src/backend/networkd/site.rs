@@ -41,6 +41,11 @@ pub fn network_for<'a>(root: &Root, survey: &'a Survey, interface: &IfName) -> R
     }
     let index = survey.networks.iter().position(|other| other.name == network.name);
     let others = index.map(|index| survey.interfaces(index)).unwrap_or_default();
+    let mut uses = survey.uses.iter().filter(|using| Some(using.network) == index).peekable();
+    if let Some(problem) = uses.peek().and_then(|using| using.problem.clone()).filter(|_| others.is_empty()) {
+        let reason = format!("this file may be for {interface}, but counts for nothing: {problem}");
+        return refuse(Kind::NotFound, reason, format!("give it a Name={interface} in [Match]"));
+    }
     let is_other = |name: &&&str| **name != interface.as_str() && survey.links.iter().any(|link| link.name == **name);
     if let Some(other) = others.iter().find(is_other) {
         let reason = format!("this file is for {interface} and for {other}, and both would get the address");
@@ -160,6 +165,11 @@ fn dropin<'a>(root: &Root, network: &'a Network, release: Release) -> Result<Sit
     let path = dir.join(DROPIN);
     if let Some(there) = network.fragments.iter().find(|fragment| fragment.path == path) {
         return Ok(Site::Fragment(there));
+    }
+    if let Some(masked) = network.fragments.iter().skip(1).find(|fragment| fragment.path.name() == DROPIN.as_bytes()) {
+        let reason = format!("a drop-in called {DROPIN} stands here already, and one in {ETC} would hide it");
+        let hint = format!("copy it to {dir} under the same name first");
+        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&masked.path, 0).into());
     }
     let target = root.resolve(&path)?;
     let free = root.link_target(&path)?.is_none() && root.kind(&path)? == NodeKind::Absent;

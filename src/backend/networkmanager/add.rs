@@ -121,10 +121,17 @@ fn profile_for(survey: &Survey, interface: &IfName) -> Result<usize> {
     {
         return Err(shared(profile, other).into());
     }
-    match not_editable(profile) {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(index),
+    if let Some(refusal) = not_editable(profile) {
+        return Err(refusal.into());
     }
+    let mut uses = survey.uses.iter().filter(|using| using.profile == index).peekable();
+    let problem = uses.peek().and_then(|using| using.problem.clone());
+    if let Some(problem) = problem.filter(|_| uses.all(|using| using.problem.is_some())) {
+        let reason = format!("the profile may be for {name}, but counts for nothing: {problem}");
+        let hint = format!("write interface-name={name} into it, or another profile for {name}");
+        return Err(Refusal::new(Kind::NotFound, reason, hint).at(&profile.path, 0).into());
+    }
+    Ok(index)
 }
 
 /// Why the address of one interface is not written into a profile that others use, too.

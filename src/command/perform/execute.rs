@@ -19,6 +19,9 @@ use crate::runner::{self, Signals};
 use crate::store::Store;
 use crate::transaction::Transaction;
 
+/// How long a command may keep the host without something that it had.
+const MOST_HARM: Duration = Duration::from_secs(10);
+
 /// A proposal with the steps that were chosen for it, about to be carried out.
 pub(super) struct Execution<'a> {
     pub(super) session: &'a Session,
@@ -52,8 +55,8 @@ impl Execution<'_> {
         let mut done = Vec::new();
         let all = AssertUnwindSafe(|| self.all(&mut transaction, &mut done, notes));
         let result = catch_unwind(all).unwrap_or_else(|_| Err(anyhow::anyhow!("a defect of ipalias (see above)")));
-        match result {
-            Ok(()) => Ok(transaction.commit()?),
+        match result.and_then(|()| transaction.commit()) {
+            Ok(id) => Ok(id),
             Err(error) => Err(take_back(session, store, proposal, || transaction.undo(), &done, &error)),
         }
     }
@@ -70,14 +73,14 @@ impl Execution<'_> {
         }
         self.steps(&self.apply.after, done, notes)?;
         self.verify(notes)?;
-        if session.apply() == Apply::None {
-            return Ok(());
+        if let (Some(live), true) = (&session.live, session.apply() != Apply::None) {
+            if proposal.plan.is_by_command() {
+                record::confirm(session, live, proposal)?;
+            } else if !commands(&proposal.plan, &self.apply).is_empty() {
+                confirm_files(session, proposal)?;
+            }
         }
-        let Some(live) = &session.live else { return Ok(()) };
-        if proposal.plan.is_by_command() {
-            return record::confirm(session, live, proposal);
-        }
-        if commands(&proposal.plan, &self.apply).is_empty() { Ok(()) } else { confirm_files(session, proposal) }
+        transaction.settle()
     }
 
     /// Runs `steps`; what has begun is in `done`, also if it fails.
@@ -111,7 +114,7 @@ impl Execution<'_> {
                         continue;
                     }
                     done.push(step.clone());
-                    let outcome = runner::run_unless_asked(&command.argv, command.limit, self.signals)?;
+                    let outcome = runner::run_unless(&command.argv, command.limit, self.reasons_to_stop(live))?;
                     let printed = String::from_utf8_lossy(&outcome.output);
                     anyhow::ensure!(
                         outcome.success && (command.complains.is_empty() || !printed.contains(command.complains)),
@@ -124,6 +127,24 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a command has to be ended: somebody asks for it, or it has cut the host off and does not come to an end. Only
+    /// the full restart may take longer for that.
+    fn reasons_to_stop<'a>(&'a self, live: &'a Live) -> impl FnMut() -> Option<&'static str> + 'a {
+        let mut next = Instant::now() + MOST_HARM;
+        move || {
+            if self.signals.ask_to_end() {
+                return Some("ended by the interruption");
+            }
+            let before = self.proposal.snapshot.as_ref()?;
+            if Instant::now() < next || self.session.apply() == Apply::Restart {
+                return None;
+            }
+            next = Instant::now() + Duration::from_secs(1);
+            let harmed = live.is_harmed(before, &self.proposal.expect).unwrap_or(false);
+            harmed.then_some("ended because it took what it should not touch, and did not come to an end")
+        }
     }
 
     /// Waits until the running system shows what was planned and nothing else lost, then tells the neighbours.
@@ -196,7 +217,7 @@ pub(super) fn live_record(session: &Session, proposal: &Proposal, apply: &plan::
         reread: steps().filter(|step| step.repeat_after_undo).filter_map(|step| argv(&step.action)).collect(),
         commands: commands(&proposal.plan, apply),
         preferred: proposal.snapshot.iter().flat_map(|snapshot| snapshot.preferred(gone)).collect(),
-        generate: steps().filter_map(generator).collect(),
+        generate: proposal.plan.auto.after.iter().filter_map(generator).collect(),
     }
 }
 

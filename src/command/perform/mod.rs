@@ -124,7 +124,7 @@ pub(super) fn carry_out(
         None => false,
     };
     let seen = store.as_ref().map(Store::numbers).transpose()?.unwrap_or_default();
-    let early = if unfinished { None } else { undisturbed(propose())? };
+    let early = if unfinished { None } else { undisturbed(session, &seen, propose())? };
     let idle =
         |proposal: &Proposal| proposal.is_nothing() || session.apply() == Apply::None && proposal.plan.leaves_files();
     if let Some(proposal) = early.as_ref().filter(|proposal| idle(proposal)) {
@@ -142,6 +142,7 @@ pub(super) fn carry_out(
     let mut unasked =
         early.iter().map(|proposal| ask::the_link(session, proposal, &mut probed)).collect::<Result<Vec<_>>>()?;
     let signals = Signals::catch()?;
+    ui::hurry();
     let store = Store::create(&session.root)?;
     let lock = if session.settling.is_none() { Some(store.lock()?) } else { None };
     recover(session, &store)?;
@@ -186,8 +187,14 @@ pub(super) fn carry_out(
     unconfirmed::await_answer(session, &store, &change, &signals)
 }
 
-/// A plan made without the lock; nothing if another run's files came in between, so that it has to be made again.
-fn undisturbed(proposal: Result<Proposal>) -> Result<Option<Proposal>> {
+/// A plan made without the lock; nothing if another run was at work, so that it has to be made again. What was seen then
+/// may be half of a change, or one that is about to be taken back: not even a refusal, or "unchanged", would count.
+fn undisturbed(session: &Session, seen: &BTreeSet<u64>, proposal: Result<Proposal>) -> Result<Option<Proposal>> {
+    if let Some(store) = session.store()? {
+        if store.is_unfinished()? || store.numbers()? != *seen {
+            return Ok(None);
+        }
+    }
     match proposal {
         Ok(proposal) => Ok(Some(proposal)),
         Err(error) => match error.downcast_ref::<Refusal>().map(|refusal| refusal.kind) {

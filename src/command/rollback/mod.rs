@@ -59,10 +59,11 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let store = session.store()?;
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
     let snapshot = session.snapshot()?;
-    let has_record = arguments.to.is_some() || operations.iter().any(|operation| !operation.rolled_back);
-    let target = match (&store, has_record) {
+    let target = match (&store, operations.iter().any(|operation| !operation.rolled_back)) {
         (Some(store), true) => from_store(session, store, &operations, arguments, snapshot.as_ref())?,
-        (None, true) => return Err(unknown(arguments.to).into()),
+        _ if arguments.to.is_some() => {
+            return Err(Refusal::new(Kind::NotFound, "there is no record of any operation", "leave --to out").into());
+        }
         _ => from_backup(session, arguments.force)?,
     };
     let backend = match (&target.backend, &session.options.backend) {
@@ -124,7 +125,10 @@ fn from_store(
     };
     let first = match arguments.to {
         Some(id) => {
-            let first = held.iter().position(|operation| operation.id == id).ok_or_else(|| unknown(Some(id)))?;
+            let first = held
+                .iter()
+                .position(|operation| operation.id == id)
+                .ok_or_else(|| Refusal::new(Kind::NotFound, format!("there is no operation {id}"), HINT))?;
             let kept = operations.iter().filter(|operation| operation.id >= id).count() as u64;
             if operations.last().is_some_and(|newest| newest.id - id >= kept) {
                 let reason = format!("not all operations after {id} are kept any more");
@@ -200,10 +204,6 @@ fn from_store(
     let commands: Vec<String> = undone.iter().map(|operation| operation.argv.join(" ")).collect();
     target.source = format!("taking back operation {}: {}", ids.join(", "), commands.join("; "));
     Ok(target)
-}
-
-fn unknown(id: Option<u64>) -> Refusal {
-    Refusal::new(Kind::NotFound, format!("there is no operation {}", id.unwrap_or_default()), HINT)
 }
 
 /// Whether each of the operations that changed the file found it as the one before had left it, and the last one's is current.

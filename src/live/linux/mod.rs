@@ -15,6 +15,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMe
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
 use nix::errno::Errno;
 
+use super::mend::{Mend, MendRoutes};
 use super::{Address, Link, Route, State, Way};
 use crate::alias::{Alias, host_prefix};
 use crate::error::Result;
@@ -138,15 +139,34 @@ impl Kernel {
         Ok(())
     }
 
-    /// Puts back addresses and routes as they were; what the kernel does not take is only logged.
-    pub(super) fn put_back(&self, addresses: &[&Address], routes: &[&Route]) -> Result<()> {
-        let lost = addresses.iter().map(|lost| lost.raw.clone()).collect();
-        let answers = self.netlink.change_addresses(lost, How::Create)?;
-        answers
-            .into_iter()
-            .filter_map(Result::err)
-            .for_each(|errno| tracing::warn!("putting an address back: {errno}"));
-        let lost = routes.iter().map(|route| {
+    /// Puts links and addresses back as they were; what the kernel does not take is only logged, since the verification
+    /// shows whether it matters.
+    pub(super) fn mend(&self, mend: &Mend<'_>) -> Result<()> {
+        let log = |what: &str, answers: Vec<std::result::Result<(), Errno>>| {
+            answers.into_iter().filter_map(Result::err).for_each(|errno| tracing::warn!("{what}: {errno}"));
+        };
+        let links = self.netlink.links()?.into_iter().filter(|message| {
+            let name = link(message.clone()).map(|(_, link)| link.name);
+            name.is_some_and(|name| mend.links.contains(&name.as_str()))
+        });
+        log("putting a link up", self.netlink.put_up(links.map(|message| message.header.index).collect())?);
+        let raw = |addresses: &[&Address]| addresses.iter().map(|address| address.raw.clone()).collect::<Vec<_>>();
+        let answers = self.netlink.change_addresses(raw(&mend.gone), How::Delete)?;
+        // A secondary may have gone with the address before it.
+        log(
+            "taking an address off",
+            answers.into_iter().filter(|answer| *answer != Err(Errno::EADDRNOTAVAIL)).collect(),
+        );
+        let answers = self.netlink.change_addresses(raw(&mend.back), How::Create)?;
+        log("putting an address back", answers.into_iter().filter(|answer| *answer != Err(Errno::EEXIST)).collect());
+        log("preferring an address", self.netlink.change_addresses(raw(&mend.preferred), How::Replace)?);
+        Ok(())
+    }
+
+    /// Puts routes back as they were; what the kernel does not take is only logged.
+    pub(super) fn mend_routes(&self, mend: &MendRoutes<'_>) -> Result<()> {
+        self.netlink.delete_routes(mend.gone.iter().map(|route| route.raw.clone()).collect())?;
+        let lost = mend.back.iter().map(|route| {
             let mut route = route.raw.clone();
             // The kernel reports states here that it does not accept (rtnetlink(7)); `onlink` is a wish and stays.
             route.header.flags &= RouteFlags::Onlink;
@@ -277,6 +297,11 @@ fn route(message: RouteMessage, links: &BTreeMap<u32, Link>) -> Route {
         gateway: gateway(&message),
         is_ipv6: header.address_family == AddressFamily::Inet6,
         metric: metric.unwrap_or(0),
+        source: message.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::PrefSource(source) => ip_of(source),
+            _ => None,
+        }),
+        onlink: header.flags.contains(RouteFlags::Onlink),
         by_hand: !managed.contains(&header.protocol),
         is_kernels: matches!(header.protocol, RouteProtocol::Kernel | RouteProtocol::Ra),
         raw: message,

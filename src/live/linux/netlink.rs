@@ -12,7 +12,7 @@ use netlink_packet_core::{
     NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
@@ -127,6 +127,18 @@ impl Netlink {
             }
         });
         self.change(requests.collect())
+    }
+
+    /// Puts the links with these indices up; the answer of each in order.
+    pub(super) fn put_up(&self, indices: Vec<u32>) -> Result<Vec<std::result::Result<(), Errno>>> {
+        let request = |index| {
+            let mut message = LinkMessage::default();
+            message.header.index = index;
+            message.header.flags = LinkFlags::Up;
+            message.header.change_mask = LinkFlags::Up;
+            self.request(RouteNetlinkMessage::SetLink(message), NLM_F_ACK)
+        };
+        self.change(indices.into_iter().map(request).collect())
     }
 
     /// Adds routes; the answer of each in order.

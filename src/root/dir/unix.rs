@@ -59,11 +59,14 @@ impl Dir {
         Ok(node(&sys::fstat(&self.0)?))
     }
 
-    /// What stands under `name`; nothing if nothing does.
+    /// What stands under `name`; nothing if nothing does, or can: a file may name any bytes as a path.
     pub(crate) fn look(&self, name: &[u8]) -> io::Result<Option<Node>> {
+        if name.contains(&0) {
+            return Ok(None);
+        }
         match sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(node(&stat))),
-            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -163,7 +166,7 @@ impl Dir {
 
     /// Makes its names durable. File systems without that notion (NFS, vfat) are taken as they are.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        if crate::mutants::NO_DIR_SYNC {
+        if crate::mutants::no_dir_sync() {
             return Ok(());
         }
         match sys::fsync(&sys::openat(&self.0, ".", LIST, Mode::empty())?) {
