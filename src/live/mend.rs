@@ -43,7 +43,7 @@ pub(super) fn addresses<'a>(before: &'a Snapshot, now: &'a Snapshot, wanted: imp
     let mut mend = Mend { links, ..Mend::default() };
     let other_prefix = |found: &&Address| {
         let same = |lost: &&Address| lost.interface == found.interface && lost.net.addr() == found.net.addr();
-        lost.iter().any(|lost| same(lost))
+        lost.iter().any(same)
     };
     mend.gone.extend(now.addresses.iter().filter(other_prefix));
     let mut coming: BTreeSet<Place<'_>> = lost.iter().map(|lost| place(lost)).collect();

@@ -160,7 +160,7 @@ fn by_program(program: &Path, mutant: Option<&str>, rounds: usize) -> (usize, us
     lay_out(dir.path());
     let stop = AtomicBool::new(false);
     let mark = |text: &str| {
-        let addresses = text.lines().filter_map(|line| line.trim().strip_prefix("address 203.0.113."));
+        let mut addresses = text.lines().filter_map(|line| line.trim().strip_prefix("address 203.0.113."));
         addresses.next_back().unwrap_or_default().to_owned()
     };
     let (mut committed, mut found) = (BTreeSet::new(), (0, 0));

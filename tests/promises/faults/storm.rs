@@ -119,6 +119,6 @@ fn p17_a_storm_of_killed_processes() {
         "{rounds} rounds of {PROCESSES} processes, {killed} killed, {done} done, {interrupted} times the next one had to clear up"
     );
     println!("{figures}");
-    assert!(killed >= rounds && done >= rounds && interrupted * 20 >= rounds, "nothing was at stake: {figures}");
+    assert!(killed >= rounds && done >= rounds / 4 && interrupted >= 3, "nothing was at stake: {figures}");
     promise("P17", "storm", &format!("{figures}, 0 inconsistent"));
 }
