@@ -1,14 +1,16 @@
 //! Taking a change back: at once, because it did not hold, or in the next run, because the run that made it was killed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Session;
 use super::perform::Proposal;
 use crate::alias::Alias;
+use crate::backend::Entry;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
-use crate::journal::Operation;
+use crate::journal::{LiveRecord, Operation};
 use crate::live::Expectation;
 use crate::plan::{Action, Step};
 use crate::root::{Root, RootPath};
@@ -21,27 +23,26 @@ const UNDO_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes back what a killed run left, before anything else.
 pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
-    match recover_files(session, store)? {
-        Some(operation) => follow_files(session, &operation),
-        None => Ok(()),
-    }
-}
-
-/// After a restart of the system on the files of `operation`, which has been taken back only now: what it was to bring goes,
-/// unless a file has it; what it was to take comes back, if a file has it.
-fn follow_files(session: &Session, operation: &Operation) -> Result<()> {
-    let (Some(live), Some(record)) = (&session.live, &operation.live) else { return Ok(()) };
-    if record.boot == boot_id(&session.root) {
-        return Ok(());
-    }
-    let entries = session.detect()?.backend.entries(&session.root)?;
-    let configured = |interface: &str, ip: IpAddr| {
-        entries.iter().any(|entry| entry.is_effective() && entry.interface == interface && entry.address.addr() == ip)
+    let is_of_another_boot = |done: &LiveRecord| done.boot != boot_id(&session.root);
+    let record = store.pending()?.and_then(|operation| operation.live).filter(is_of_another_boot);
+    let Some((live, record)) = session.live.as_ref().zip(record) else {
+        return recover_files(session, store).map(drop);
     };
-    let added = record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr()));
-    live.delete(added.filter(|(interface, ip)| !configured(interface, *ip)))?;
-    let lost = record.lost().filter(|alias| configured(alias.interface.as_str(), alias.address.addr()));
-    live.add(&lost.collect::<Vec<_>>())
+    // The system was restarted on the new files: what they brought goes with them, what they lacked comes.
+    let entries = || -> Result<BTreeMap<(String, IpAddr), Alias>> {
+        let found = session.detect()?.backend.entries(&session.root)?;
+        let aliases = found.iter().filter_map(Entry::alias);
+        Ok(aliases.map(|alias| ((alias.interface.to_string(), alias.address.addr()), alias)).collect())
+    };
+    let new = entries()?;
+    recover_files(session, store)?;
+    let old = entries()?;
+    let goes = new.keys().filter(|key| !old.contains_key(*key));
+    live.delete(goes.map(|(interface, ip)| (interface.as_str(), *ip)))?;
+    let comes = old.into_iter().filter(|(key, _)| !new.contains_key(key));
+    let as_it_was =
+        |(_, alias): (_, Alias)| Alias { preferred: record.preferred.contains(&alias.address.addr()), ..alias };
+    live.add(&comes.map(as_it_was).collect::<Vec<_>>())
 }
 
 /// The same where no network runs yet; what was taken back, if anything.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::perform::{self, OnLink, Proposal, Wish};
 use super::undo::boot_id;
 use super::{Session, history, situation, unconfirmed};
-use crate::alias::{Alias, IfName, Label};
+use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::{Hold, Rollback, Verb};
 use crate::detect::detect;
@@ -82,8 +82,10 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let (leaving, coming) = if target.by_command.is_empty() {
         let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
         steps(session, backend, &mut plan, &leaving, &coming, &old, &situation(snapshot.as_ref()))?;
-        let (mut leaving, mut coming) =
-            (leaving.iter().filter_map(wish).collect::<Vec<_>>(), coming.iter().filter_map(wish).collect::<Vec<_>>());
+        let (mut leaving, mut coming) = (
+            leaving.iter().filter_map(Entry::alias).collect::<Vec<_>>(),
+            coming.iter().filter_map(Entry::alias).collect::<Vec<_>>(),
+        );
         commands::add_addresses(&mut plan, backend, &target.by_address, snapshot.as_ref(), &mut leaving, &mut coming);
         (leaving, coming)
     } else {
@@ -295,12 +297,6 @@ fn difference(from: &[Entry], than: &[Entry]) -> Vec<Entry> {
     left
 }
 
-fn wish(entry: &Entry) -> Option<Alias> {
-    let interface = IfName::new(&entry.interface).ok().filter(|_| entry.is_effective())?;
-    let label = entry.label.as_deref().and_then(|label| Label::new(label).ok());
-    Some(Alias { interface, address: entry.address, label, preferred: false })
-}
-
 /// Borrows the steps of the backend's own plans for what goes and what comes; the bytes are the recorded ones. `old` are the
 /// entries as they are. What comes in another form than the backend would write it comes up directly.
 fn steps(
@@ -319,14 +315,14 @@ fn steps(
         all
     };
     let recorded = forms(coming);
-    let coming: &[Alias] = &coming.iter().filter_map(wish).collect::<Vec<_>>();
+    let coming: &[Alias] = &coming.iter().filter_map(Entry::alias).collect::<Vec<_>>();
     let same_form = |plan: &Plan| {
         let planned = backend.entries(&plan.overlay(&session.root));
         planned.is_ok_and(|planned| forms(&difference(&planned, old)) == recorded)
     };
     let direct = |leaving: &[Entry]| Apply {
         before: Vec::new(),
-        after: leaving.iter().filter_map(wish).map(|alias| Step::down(backend.direct(&alias))).collect(),
+        after: leaving.iter().filter_map(Entry::alias).map(|alias| Step::down(backend.direct(&alias))).collect(),
     };
     let goes = if leaving.is_empty() { None } else { backend.remove(&session.root, leaving).ok() };
     let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok().filter(same_form) };
