@@ -12,6 +12,7 @@
     clippy::print_stderr
 )]
 
+mod backups;
 mod concurrency;
 mod confirm;
 #[cfg(target_os = "linux")]
