@@ -43,8 +43,10 @@ const FRESH: &str = ".new-";
 /// The change that waits for confirmation.
 const PENDING: &str = "pending";
 
-/// How many operations are kept, and how many bytes of them; the newest [`ALWAYS_KEPT`] are kept in any case.
+/// How many operations are kept, how many that did not hold among them, and how many bytes of them; the newest
+/// [`ALWAYS_KEPT`] are kept in any case.
 const MOST_KEPT: usize = 20;
+const MOST_FAILED: usize = 100;
 const MOST_KEPT_BYTES: u64 = 16 << 20;
 const ALWAYS_KEPT: usize = 2;
 
@@ -265,19 +267,22 @@ impl Store {
         if numbers.len() <= ALWAYS_KEPT {
             return Ok(());
         }
-        let (mut kept, mut bytes) = (0, 0);
+        let (mut held, mut failed, mut bytes, mut is_open) = (0, 0, 0, true);
         let mut covered = BTreeSet::new();
         for id in numbers.into_iter().rev() {
             let folder = numbered(id);
             let size = self.size(&folder).unwrap_or(0);
             let Ok((operation, _)) = self.load(&folder) else { continue };
-            let fits = kept < ALWAYS_KEPT || (kept < MOST_KEPT && bytes + size <= MOST_KEPT_BYTES);
+            // Without a gap, so that whatever is kept can be taken back.
+            is_open &= held + failed < ALWAYS_KEPT
+                || (held < MOST_KEPT && failed < MOST_FAILED && bytes + size <= MOST_KEPT_BYTES);
             let mut needed = operation.dirs().next().is_some();
             for file in operation.files.iter().filter(|file| file.before.is_some()) {
                 needed |= covered.insert(file.path());
             }
-            if fits || needed {
-                (kept, bytes) = (kept + 1, bytes + size);
+            if is_open || needed {
+                let count = if operation.rolled_back { &mut failed } else { &mut held };
+                (*count, bytes) = (*count + 1, bytes + size);
             } else {
                 self.discard(&folder)?;
             }

@@ -29,7 +29,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::alias::{Alias, IfName};
+use crate::alias::{Alias, IfName, Label};
 use crate::error::Result;
 use crate::plan::{Direct, Plan};
 use crate::root::{Root, RootPath};
@@ -159,6 +159,13 @@ impl Entry {
     /// What must stay equal when other addresses come and go: all but the place in the file.
     pub fn identity(&self) -> (&str, IpNet, Option<&str>, Role, bool) {
         (&self.interface, self.address, self.label.as_deref(), self.role, self.problem.is_none())
+    }
+
+    /// The address as it comes up, if it does.
+    pub fn alias(&self) -> Option<Alias> {
+        let interface = IfName::new(&self.interface).ok().filter(|_| self.is_effective())?;
+        let label = self.label.as_deref().and_then(|label| Label::new(label).ok());
+        Some(Alias { interface, address: self.address, label, preferred: false })
     }
 
     /// Whether it is on `interface`, or on a device that its file does not name and that may be this one.

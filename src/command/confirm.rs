@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::perform::require_root;
 use super::undo::recover;
 use super::{Session, Settling, perform_verb, unconfirmed};
-use crate::cli::{Global, Request};
+use crate::cli::{Apply, Global, Request};
 use crate::error::{Exit, Failure, Kind, Refusal, Result};
 use crate::journal::{Held, Unconfirmed};
 use crate::runner::watchdog;
@@ -28,8 +28,11 @@ pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
     recover(session, &store)?;
     let found = store.unconfirmed()?.filter(|change| token.is_none_or(|token| token == change.token));
     let Some(change) = found else { return Err(none().into()) };
+    if unconfirmed::still_waiting(&store)?.is_none() {
+        return what_became_of(session, &store, &change);
+    }
     if unconfirmed::left(session, &change) == 0 {
-        unconfirmed::take_back(session, &store, &change)?;
+        unconfirmed::take_back(session, &store, &change, Apply::Auto)?;
         return Err(Failure::NotConfirmed.into());
     }
     if let Held::Live { request, .. } = &change.what {
@@ -41,7 +44,9 @@ pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
             perform_verb(&again, &request.verb)
         };
         if let Err(error) = persist() {
-            unconfirmed::take_back(session, &store, &change)?;
+            if unconfirmed::still_waiting(&store)?.is_some() {
+                unconfirmed::take_back(session, &store, &change, Apply::Auto)?;
+            }
             return Err(error);
         }
     }
@@ -56,16 +61,20 @@ fn with_words(request: Global, now: &Global) -> Global {
     Global { json: now.json, quiet: now.quiet, verbose: now.verbose, color: now.color, ..request }
 }
 
-/// The end of a countdown whose change somebody else has settled.
+/// What to say of a change that another run has settled.
 pub(super) fn what_became_of(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
-    let operations = store.operations()?;
-    let kept = match &change.what {
-        Held::Live { .. } => operations.iter().any(|operation| operation.confirms.as_ref() == Some(&change.token)),
-        Held::Operation { token } => unconfirmed::in_effect(&operations, token).is_some(),
-    };
-    if !kept {
+    if !is_in_effect(store, change)? {
         return Err(Failure::NotConfirmed.into());
     }
-    session.ui.line("confirmed elsewhere");
+    session.ui.line(&format!("confirmed by another run: {}", change.argv.join(" ")));
     Ok(Exit::Done)
+}
+
+/// Whether a change that waits no more was kept.
+pub(super) fn is_in_effect(store: &Store, change: &Unconfirmed) -> Result<bool> {
+    let operations = store.operations()?;
+    Ok(match &change.what {
+        Held::Live { .. } => unconfirmed::is_kept(&operations, change),
+        Held::Operation { token } => unconfirmed::in_effect(&operations, token).is_some(),
+    })
 }

@@ -39,7 +39,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// The one in `store`, if there is one.
     pub(super) fn of(session: &Session, store: &Store) -> Result<Option<Waiting>> {
-        Ok(store.unconfirmed()?.map(|change| Waiting {
+        Ok(unconfirmed::waiting(store)?.map(|change| Waiting {
             seconds: unconfirmed::left(session, &change),
             command: change.argv.join(" "),
             until: change.until_text(),

@@ -5,15 +5,16 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::perform::require_root;
-use super::undo::{boot_id, recover};
+use super::undo::{boot_id, recover, recover_files};
 use super::{Session, Settling, confirm, record, rollback};
 use crate::cli::{Apply, Expire, Hold, Rollback};
-use crate::error::{Exit, Failure, Result};
+use crate::error::{Exit, Failure, Kind, Refusal, Result};
 use crate::journal::{Held, Operation, Unconfirmed};
 use crate::live::Live;
 use crate::root::{Root, RootPath};
 use crate::runner::{self, Signals, watchdog};
 use crate::store::Store;
+use crate::ui::{Color, Ui};
 
 /// The files of the boot hook that the packages bring (see `packaging/`): one of them is there where it is installed.
 const HOOKS: &[&str] = &[
@@ -45,12 +46,48 @@ pub(super) fn left(session: &Session, change: &Unconfirmed) -> u64 {
     change.left(&boot_id(&session.root), runner::uptime().as_secs())
 }
 
+/// The change that waits. One that was settled does not, although its record outlived a run that was killed at that moment.
+pub(super) fn waiting(store: &Store) -> Result<Option<Unconfirmed>> {
+    let Some(change) = store.unconfirmed()? else { return Ok(None) };
+    let operations = store.operations()?;
+    let is_settled = is_kept(&operations, &change)
+        || match &change.what {
+            Held::Live { .. } => false,
+            Held::Operation { token } => {
+                operations.iter().any(|operation| operation.token == *token) && in_effect(&operations, token).is_none()
+            }
+        };
+    Ok((!is_settled).then_some(change))
+}
+
+/// The same with the lock, and what a killed run left taken back: an operation that is not there by now never will be. The
+/// record of a change that does not wait goes.
+pub(super) fn still_waiting(store: &Store) -> Result<Option<Unconfirmed>> {
+    let Some(change) = store.unconfirmed()? else { return Ok(None) };
+    let operations = store.operations()?;
+    let is_gone = match &change.what {
+        Held::Live { .. } => false,
+        Held::Operation { token } => in_effect(&operations, token).is_none(),
+    };
+    if is_kept(&operations, &change) || is_gone {
+        store.release()?;
+        watchdog::disarm(&change.token);
+        return Ok(None);
+    }
+    Ok(Some(change))
+}
+
+/// Whether a confirmation has made the addresses of `change` persistent; one that was interrupted has not.
+pub(super) fn is_kept(operations: &[Operation], change: &Unconfirmed) -> bool {
+    operations.iter().any(|operation| !operation.rolled_back && operation.confirms.as_ref() == Some(&change.token))
+}
+
 /// Before another change: one that is due is taken back; one that is not keeps everybody else waiting. Needs the lock.
 pub(super) fn settle(session: &Session, store: &Store) -> Result<()> {
-    let Some(change) = store.unconfirmed()? else { return Ok(()) };
+    let Some(change) = still_waiting(store)? else { return Ok(()) };
     match left(session, &change) {
         0 => {
-            take_back(session, store, &change)?;
+            take_back(session, store, &change, Apply::Auto)?;
             session.ui.warn(&format!("an unconfirmed change ({}) was taken back", change.argv.join(" ")));
             Ok(())
         }
@@ -58,29 +95,30 @@ pub(super) fn settle(session: &Session, store: &Store) -> Result<()> {
     }
 }
 
-/// The end of a change without confirmation. Needs the lock; done again after an interruption, it does the rest.
-pub(super) fn take_back(session: &Session, store: &Store, change: &Unconfirmed) -> Result<()> {
-    let operations = store.operations()?;
-    let is_kept = operations.iter().any(|operation| operation.confirms.as_ref() == Some(&change.token));
-    if !is_kept {
-        match &change.what {
-            Held::Live { done, .. } => {
-                if let Some(live) = session.live.as_ref().filter(|_| done.boot == boot_id(&session.root)) {
-                    for argv in &done.undo {
-                        // Its failure shows in what is up.
-                        let _ = runner::run(argv, Duration::from_secs(120));
-                    }
-                    live.delete(done.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
-                    live.add(&done.lost().collect::<Vec<_>>())?;
+/// The end of a change without confirmation. Needs the lock; done again after an interruption, it does the rest. The options
+/// of whichever command finds that the time is over are not those of the change.
+pub(super) fn take_back(session: &Session, store: &Store, change: &Unconfirmed, apply: Apply) -> Result<()> {
+    match &change.what {
+        Held::Live { done, .. } => {
+            if let Some(live) = session.live.as_ref().filter(|_| done.boot == boot_id(&session.root)) {
+                for argv in &done.undo {
+                    // Its failure shows in what is up.
+                    let _ = runner::run(argv, Duration::from_secs(120));
                 }
+                live.delete(done.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
+                live.add(&done.lost().collect::<Vec<_>>())?;
             }
-            Held::Operation { token } => {
-                if let Some(id) = in_effect(&operations, token) {
-                    let hold = Hold::default();
-                    let arguments = Rollback { list: false, to: Some(id), force: true, hold };
-                    let settling = Settling::default();
-                    rollback::run(&session.settling(settling)?, &arguments)?;
+        }
+        Held::Operation { token } => {
+            if let Some(id) = in_effect(&store.operations()?, token) {
+                let mut again = session.settling(Settling::default())?;
+                (again.options.apply, again.options.backend, again.options.interface) = (apply, None, None);
+                if again.ui.is_json() {
+                    // One document a command.
+                    again.ui = Ui::new(Color::Never, true, false);
                 }
+                let arguments = Rollback { list: false, to: Some(id), force: true, hold: Hold::default() };
+                rollback::run(&again, &arguments)?;
             }
         }
     }
@@ -96,30 +134,33 @@ pub(super) fn in_effect(operations: &[Operation], token: &str) -> Option<u64> {
     (!operations.iter().any(undone)).then_some(found.id)
 }
 
-/// `ipalias rollback` while a change waits: it is taken back now.
-pub(super) fn reject(session: &Session, store: &Store) -> Result<Exit> {
+/// `ipalias rollback` while `change` waits: it is taken back now. If somebody confirmed it just before, that is not what was
+/// asked for, and taking it back needs to be asked for again.
+pub(super) fn reject(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
     require_root(session)?;
     let _lock = store.lock_patiently()?;
     recover(session, store)?;
-    if let Some(change) = store.unconfirmed()? {
-        take_back(session, store, &change)?;
-        session.ui.line(&format!("taken back, not confirmed: {}", change.argv.join(" ")));
+    let found = still_waiting(store)?.filter(|found| found.token == change.token);
+    if found.is_some() {
+        take_back(session, store, change, Apply::Auto)?;
+    } else if confirm::is_in_effect(store, change)? {
+        let reason = format!("the change was confirmed just now: {}", change.argv.join(" "));
+        return Err(Refusal::new(Kind::ChangedSince, reason, "ipalias rollback takes it back all the same").into());
     }
+    session.ui.line(&format!("taken back, not confirmed: {}", change.argv.join(" ")));
     Ok(Exit::Done)
 }
 
 /// `ipalias expire TOKEN`: what the watchdog runs.
 pub(super) fn expire(session: &Session, arguments: &Expire) -> Result<Exit> {
     require_root(session)?;
-    let waiting = |store: &Store| -> Result<Option<Unconfirmed>> {
-        Ok(store.unconfirmed()?.filter(|change| change.token == arguments.token))
-    };
+    let is_meant = |change: &Unconfirmed| change.token == arguments.token;
     let Some(store) = session.store()? else { return Ok(Exit::Done) };
     if arguments.when_due {
-        if waiting(&store)?.is_some() {
+        if store.unconfirmed()?.is_some_and(|change| is_meant(&change)) {
             session.ui.line(watchdog::READY);
         }
-        while let Some(change) = waiting(&store)? {
+        while let Some(change) = store.unconfirmed()?.filter(is_meant) {
             match left(session, &change) {
                 0 => break,
                 _ => std::thread::sleep(Duration::from_secs(1)),
@@ -128,11 +169,11 @@ pub(super) fn expire(session: &Session, arguments: &Expire) -> Result<Exit> {
     }
     let _lock = store.lock_patiently()?;
     recover(session, &store)?;
-    let Some(change) = waiting(&store)? else {
+    let Some(change) = still_waiting(&store)?.filter(is_meant) else {
         session.ui.line("nothing to do: the change was confirmed, or taken back already");
         return Ok(Exit::Done);
     };
-    take_back(session, &store, &change)?;
+    take_back(session, &store, &change, Apply::Auto)?;
     session.ui.warn(&format!("not confirmed, so taken back: {}", change.argv.join(" ")));
     Ok(Exit::Done)
 }
@@ -147,14 +188,12 @@ pub(super) fn boot(session: &Session) -> Result<Exit> {
         generators.extend(operation.and_then(|operation| operation.live.clone()).map(|live| live.generate));
     };
     note(store.pending()?.as_ref());
-    recover(session, &store)?;
-    if let Some(change) = store.unconfirmed()?.filter(|change| left(session, change) == 0) {
+    recover_files(session, &store)?;
+    if let Some(change) = still_waiting(&store)?.filter(|change| left(session, change) == 0) {
         if let Held::Operation { token } = &change.what {
             note(store.operations()?.iter().find(|operation| operation.token == *token));
         }
-        let mut offline = session.settling(Settling::default())?;
-        offline.options.apply = Apply::None;
-        take_back(&offline, &store, &change)?;
+        take_back(session, &store, &change, Apply::None)?;
         session.ui.warn(&format!("not confirmed, so taken back: {}", change.argv.join(" ")));
     }
     for argv in generators.iter().flatten() {
@@ -199,8 +238,8 @@ pub(super) fn await_answer(session: &Session, store: &Store, change: &Unconfirme
             ui.progress("");
             let _lock = store.lock_patiently()?;
             recover(session, store)?;
-            if let Some(found) = store.unconfirmed()?.filter(|found| found.token == change.token) {
-                take_back(session, store, &found)?;
+            if let Some(found) = still_waiting(store)?.filter(|found| found.token == change.token) {
+                take_back(session, store, &found, Apply::Auto)?;
                 return Err(Failure::NotConfirmed.into());
             }
         }

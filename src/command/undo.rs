@@ -1,12 +1,16 @@
 //! Taking a change back: at once, because it did not hold, or in the next run, because the run that made it was killed.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::perform::Proposal;
 use super::{Session, trust};
 use crate::alias::Alias;
+use crate::backend::Entry;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
+use crate::journal::{LiveRecord, Operation};
 use crate::live::Expectation;
 use crate::plan::{Action, Step};
 use crate::root::{Root, RootPath};
@@ -19,6 +23,30 @@ const UNDO_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes back what a killed run left, before anything else.
 pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
+    let is_of_another_boot = |done: &LiveRecord| done.boot != boot_id(&session.root);
+    let record = store.pending()?.and_then(|operation| operation.live).filter(is_of_another_boot);
+    let Some((live, record)) = session.live.as_ref().zip(record) else {
+        return recover_files(session, store).map(drop);
+    };
+    // The system was restarted on the new files: what they brought goes with them, what they lacked comes.
+    let entries = || -> Result<BTreeMap<(String, IpAddr), Alias>> {
+        let found = session.detect()?.backend.entries(&session.root)?;
+        let aliases = found.iter().filter_map(Entry::alias);
+        Ok(aliases.map(|alias| ((alias.interface.to_string(), alias.address.addr()), alias)).collect())
+    };
+    let new = entries()?;
+    recover_files(session, store)?;
+    let old = entries()?;
+    let goes = new.keys().filter(|key| !old.contains_key(*key));
+    live.delete(goes.map(|(interface, ip)| (interface.as_str(), *ip)))?;
+    let comes = old.into_iter().filter(|(key, _)| !new.contains_key(key));
+    let as_it_was =
+        |(_, alias): (_, Alias)| Alias { preferred: record.preferred.contains(&alias.address.addr()), ..alias };
+    live.add(&comes.map(as_it_was).collect::<Vec<_>>())
+}
+
+/// The same where no network runs yet; what was taken back, if anything.
+pub(super) fn recover_files(session: &Session, store: &Store) -> Result<Option<Operation>> {
     let pending = store.pending()?;
     if let Some(operation) = &pending {
         trust::check(session, operation, &format!("{}/journal", store.path()))?;
@@ -32,7 +60,7 @@ pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
             live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
         }
     }
-    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(()) };
+    let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(None) };
     let operation = &recovered.operation;
     if let (Some(live), Some(record)) = (&session.live, &operation.live) {
         if record.boot == boot_id(&session.root) {
@@ -44,7 +72,7 @@ pub(super) fn recover(session: &Session, store: &Store) -> Result<()> {
     }
     if recovered.conflicts.is_empty() {
         session.ui.warn(&format!("an interrupted operation ({}) was taken back", operation.argv.join(" ")));
-        return Ok(());
+        return Ok(Some(recovered.operation));
     }
     let files: Vec<String> = recovered.conflicts.iter().map(ToString::to_string).collect();
     Err(Failure::Incomplete {

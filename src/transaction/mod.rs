@@ -164,19 +164,26 @@ impl<'a> Transaction<'a> {
             }
             let place = self.root.walk(&path, false)?;
             let dir = place.dir.with_context(|| format!("the directory of {path} is missing"))?;
-            match dir.look(&name).context("looking for a backup")? {
+            let expect = match dir.look(&name).context("looking for a backup")? {
                 Some(node) if node.names != 1 => continue,
                 Some(_) => match self.root.link_target(&path)?.is_none().then(|| self.root.read(&path)) {
                     Some(Ok(Some(bytes))) if bytes == *before => return Ok(()),
-                    Some(Ok(Some(bytes))) if ours(&bytes) => {}
+                    Some(Ok(Some(bytes))) if ours(&bytes) => Some(digest(&bytes)),
                     _ => continue,
                 },
-                None => {}
-            }
+                None => None,
+            };
             let temp = temp_name(&name, &self.operation.token);
             let original = dir.look(change.path.name()).context("looking at the original")?;
             write_temp(&dir, &temp, before, metadata, original.and_then(|node| node.modified))?;
-            dir.rename(&temp, &name).with_context(|| format!("writing {path}"))?;
+            let staged = Staged::written(path.clone(), dir, temp, expect);
+            let swapped = staged.swap();
+            staged.remove_temp()?;
+            match swapped {
+                // Somebody else has put a file there just now.
+                Err(error) if error.is::<Refusal>() => continue,
+                swapped => swapped?,
+            }
             if suffix != ".bak" {
                 self.notes.push(format!("the old {0} is in {path}, since {0}.bak is not ours", change.path));
             }

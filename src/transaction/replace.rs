@@ -88,6 +88,16 @@ fn fill(file: &mut File, bytes: &[u8], metadata: &Metadata, modified: Option<Sys
 }
 
 impl Staged {
+    /// The replacement `temp` of `path`, complete and beside it, where `expect` stands, or nothing.
+    pub(super) fn written(path: RootPath, dir: Dir, temp: Vec<u8>, expect: Option<String>) -> Staged {
+        Staged { path, dir, temp, expect, replaces: true }
+    }
+
+    /// Removes what has the temporary name.
+    pub(super) fn remove_temp(&self) -> Result<()> {
+        remove_temp(&self.dir, &self.temp)
+    }
+
     /// Makes the names in its directory durable.
     pub(super) fn sync_dir(&self) -> Result<()> {
         self.dir.sync().with_context(|| format!("syncing the directory of {}", self.path))

@@ -12,7 +12,9 @@
     clippy::print_stderr
 )]
 
+mod backups;
 mod concurrency;
+mod confirm;
 #[cfg(target_os = "linux")]
 mod faults;
 mod faulty;
@@ -21,6 +23,7 @@ mod inverse;
 mod lab;
 mod limits;
 mod metadata;
+mod model;
 mod power;
 mod roots;
 mod secrets;

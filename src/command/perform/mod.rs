@@ -106,7 +106,7 @@ pub(super) fn carry_out(
         if let Some(operation) = store.as_ref().map(Store::pending).transpose()?.flatten() {
             ui.warn(&format!("an interrupted operation ({}) will be taken back first", operation.argv.join(" ")));
         }
-        if let Some(change) = store.as_ref().map(Store::unconfirmed).transpose()?.flatten() {
+        if let Some(change) = store.as_ref().map(unconfirmed::waiting).transpose()?.flatten() {
             ui.warn(&format!(
                 "a change ({}) waits for confirmation until {}",
                 change.argv.join(" "),
@@ -120,7 +120,10 @@ pub(super) fn carry_out(
         let detailed = session.options.detailed_exitcode && !nothing;
         return Ok(if detailed { Exit::Pending } else { Exit::Done });
     }
-    let unfinished = store.as_ref().map(Store::is_unfinished).transpose()?.unwrap_or(false);
+    let unfinished = match &store {
+        Some(store) => store.is_unfinished()? || session.settling.is_none() && unconfirmed::waiting(store)?.is_some(),
+        None => false,
+    };
     let seen = store.as_ref().map(Store::numbers).transpose()?.unwrap_or_default();
     let early = if unfinished { None } else { undisturbed(session, &seen, propose())? };
     let idle =

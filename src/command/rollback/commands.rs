@@ -7,6 +7,7 @@ use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::journal::LiveRecord;
+use crate::live::Snapshot;
 use crate::plan::{Action, Apply, Backup, Change, Command, Plan, Step};
 use crate::root::Root;
 
@@ -54,8 +55,8 @@ pub(super) fn on_record(session: &Session, backend: &dyn Backend, newest_first: 
 /// What goes and what comes when all of it is taken back.
 pub(super) fn effect(newest_first: &[LiveRecord]) -> (Vec<Alias>, Vec<Alias>) {
     let (mut goes, mut comes): (Vec<Alias>, Vec<Alias>) = (Vec::new(), Vec::new());
-    let mut turn = |record: &[(String, IpNet, Option<String>)], to_come: bool| {
-        for alias in record.iter().filter_map(LiveRecord::alias) {
+    let mut turn = |aliases: Vec<Alias>, to_come: bool| {
+        for alias in aliases {
             let other = |known: &Alias| (&known.interface, known.address) != (&alias.interface, alias.address);
             goes.retain(other);
             comes.retain(other);
@@ -63,10 +64,48 @@ pub(super) fn effect(newest_first: &[LiveRecord]) -> (Vec<Alias>, Vec<Alias>) {
         }
     };
     for done in newest_first {
-        turn(&done.added, false);
-        turn(&done.removed, true);
+        turn(done.added.iter().filter_map(LiveRecord::alias).collect(), false);
+        turn(done.lost().collect(), true);
     }
     (goes, comes)
+}
+
+/// The part of it that is still to be done.
+pub(super) fn effect_now(newest_first: &[LiveRecord], now: Option<&Snapshot>) -> (Vec<Alias>, Vec<Alias>) {
+    let is_up = |alias: &Alias| now.is_some_and(|now| now.is_up(alias.interface.as_str(), alias.address.addr()));
+    let (mut goes, mut comes) = effect(newest_first);
+    goes.retain(is_up);
+    comes.retain(|alias| !is_up(alias));
+    (goes, comes)
+}
+
+/// Takes back what operations on addresses alone did, besides what files make `leaving` and `coming`.
+pub(super) fn add_addresses(
+    plan: &mut Plan,
+    backend: &dyn Backend,
+    newest_first: &[LiveRecord],
+    now: Option<&Snapshot>,
+    leaving: &mut Vec<Alias>,
+    coming: &mut Vec<Alias>,
+) {
+    let (goes, comes) = effect_now(newest_first, now);
+    let is_new = |alias: &Alias, leaving: &[Alias], coming: &[Alias]| {
+        !leaving.iter().chain(coming).any(|known| known.address.addr() == alias.address.addr())
+    };
+    let mut push = |step: Step| {
+        plan.auto.after.push(step.clone());
+        if let Ok(restart) = &mut plan.restart {
+            restart.after.push(step);
+        }
+    };
+    for alias in goes.into_iter().filter(|alias| is_new(alias, leaving, coming)).collect::<Vec<_>>() {
+        push(Step::down(backend.direct(&alias)));
+        leaving.push(alias);
+    }
+    for alias in comes.into_iter().filter(|alias| is_new(alias, leaving, coming)).collect::<Vec<_>>() {
+        push(Step::up(backend.direct(&alias)));
+        coming.push(alias);
+    }
 }
 
 /// The recorded commands, each taken back by the one that it takes back; then, where a panel has changed files of its own,

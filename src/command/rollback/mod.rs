@@ -5,18 +5,22 @@ mod commands;
 use std::collections::BTreeMap;
 
 use super::perform::{self, OnLink, Proposal, Wish};
+use super::undo::boot_id;
 use super::{Session, history, situation, trust, unconfirmed};
-use crate::alias::{Alias, IfName, Label};
+use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Role, Situation};
 use crate::cli::{Hold, Rollback, Verb};
 use crate::detect::detect;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Metadata, Operation, digest};
-use crate::live::Expectation;
+use crate::live::{Expectation, Snapshot};
 use crate::plan::{Apply, Backup, Change, Plan, Step};
 use crate::root::RootPath;
 use crate::store::Store;
 use crate::ui::AddressLine;
+
+/// Where to look if what is asked for is not there.
+const HINT: &str = "ipalias history shows what can be taken back";
 
 /// Runs the verb.
 pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
@@ -25,8 +29,8 @@ pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
     }
     let plain = arguments.to.is_none() && session.settling.is_none() && !session.options.dry_run;
     if let Some(store) = session.store()?.filter(|_| plain) {
-        if store.unconfirmed()?.is_some() {
-            return unconfirmed::reject(session, &store);
+        if let Some(change) = unconfirmed::waiting(&store)? {
+            return unconfirmed::reject(session, &store, &change);
         }
     }
     let wish = Wish::new(session, arguments.hold.confirm, || {
@@ -44,7 +48,9 @@ struct Target {
     backend: Option<String>,
     /// What operations without files did, newest first.
     by_command: Vec<LiveRecord>,
-    /// Whether that is in a record of the running system.
+    /// What operations on addresses alone did, newest first.
+    by_address: Vec<LiveRecord>,
+    /// Whether what commands did is in a record of the running system.
     record: bool,
     source: String,
 }
@@ -52,8 +58,9 @@ struct Target {
 fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     let store = session.store()?;
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
+    let snapshot = session.snapshot()?;
     let target = match (&store, operations.iter().any(|operation| !operation.rolled_back)) {
-        (Some(store), true) => from_store(session, store, &operations, arguments)?,
+        (Some(store), true) => from_store(session, store, &operations, arguments, snapshot.as_ref())?,
         _ if arguments.to.is_some() => {
             return Err(Refusal::new(Kind::NotFound, "there is no record of any operation", "leave --to out").into());
         }
@@ -72,11 +79,15 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
         .entries(&plan.overlay(&session.root))
         .map_err(|error| error.context("the state to go back to cannot be read, so it was not restored"))?;
     keeps_primary(&old, &new, arguments.force)?;
-    let snapshot = session.snapshot()?;
     let (leaving, coming) = if target.by_command.is_empty() {
         let (leaving, coming) = (difference(&old, &new), difference(&new, &old));
         steps(session, backend, &mut plan, &leaving, &coming, &old, &situation(snapshot.as_ref()))?;
-        (leaving.iter().filter_map(wish).collect(), coming.iter().filter_map(wish).collect())
+        let (mut leaving, mut coming) = (
+            leaving.iter().filter_map(Entry::alias).collect::<Vec<_>>(),
+            coming.iter().filter_map(Entry::alias).collect::<Vec<_>>(),
+        );
+        commands::add_addresses(&mut plan, backend, &target.by_address, snapshot.as_ref(), &mut leaving, &mut coming);
+        (leaving, coming)
     } else {
         let (leaving, coming) = commands::effect(&target.by_command);
         commands::add_steps(&mut plan, &target.by_command, &leaving, &coming);
@@ -99,14 +110,46 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
     Ok(Proposal { backend, plan, entries: new, expect, lines, snapshot, link: OnLink::default(), undoes, metadata })
 }
 
-/// The state before operation `--to` (or the newest one), if the files are what the operations since left.
-fn from_store(session: &Session, store: &Store, operations: &[Operation], arguments: &Rollback) -> Result<Target> {
+/// The state before operation `--to` (or the newest one that can be taken back), if the files are what the operations since
+/// left.
+fn from_store(
+    session: &Session,
+    store: &Store,
+    operations: &[Operation],
+    arguments: &Rollback,
+    snapshot: Option<&Snapshot>,
+) -> Result<Target> {
     let held: Vec<&Operation> = operations.iter().filter(|operation| !operation.rolled_back).collect();
+    let boot = boot_id(&session.root);
+    let by_address = |operation: &Operation| {
+        let live = operation.live.as_ref().filter(|done| done.commands.is_empty() && done.boot == boot);
+        live.filter(|_| operation.files.is_empty()).cloned()
+    };
     let first = match arguments.to {
-        Some(id) => held.iter().position(|operation| operation.id == id).ok_or_else(|| {
-            Refusal::new(Kind::NotFound, format!("there is no operation {id}"), "ipalias rollback --list shows them")
-        })?,
-        None => held.len().saturating_sub(1),
+        Some(id) => {
+            let first = held
+                .iter()
+                .position(|operation| operation.id == id)
+                .ok_or_else(|| Refusal::new(Kind::NotFound, format!("there is no operation {id}"), HINT))?;
+            let kept = operations.iter().filter(|operation| operation.id >= id).count() as u64;
+            if operations.last().is_some_and(|newest| newest.id - id >= kept) {
+                let reason = format!("not all operations after {id} are kept any more");
+                return Err(Refusal::new(Kind::NotFound, reason, HINT).into());
+            }
+            first
+        }
+        None => {
+            let has_effect = |operation: &&Operation| {
+                !operation.files.is_empty()
+                    || operation.live.as_ref().is_some_and(|done| !done.commands.is_empty())
+                    || by_address(operation).is_some_and(|done| {
+                        let (goes, comes) = commands::effect_now(&[done], snapshot);
+                        !goes.is_empty() || !comes.is_empty()
+                    })
+            };
+            let reason = "there is nothing to take back";
+            held.iter().rposition(has_effect).ok_or_else(|| Refusal::new(Kind::NotFound, reason, HINT))?
+        }
     };
     let undone = held.get(first..).unwrap_or_default();
     let mut target = Target {
@@ -115,6 +158,7 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
         undoes: Vec::new(),
         backend: None,
         by_command: Vec::new(),
+        by_address: Vec::new(),
         record: false,
         source: String::new(),
     };
@@ -128,14 +172,14 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
             target.record |= operation.files.iter().any(|file| file.record);
             continue;
         }
+        target.by_address.splice(0..0, by_address(operation));
         for (index, file) in operation.files.iter().enumerate() {
             let path = file.path();
             if seen.contains(&path) {
                 continue;
             }
-            let newest = undone.iter().rev().find_map(|later| later.files.iter().find(|file| file.path() == path));
             let current = session.root.read(&path)?;
-            if newest.is_some_and(|newest| newest.after != current.as_deref().map(digest)) && !arguments.force {
+            if !is_unbroken(undone, &path, current.as_deref()) && !arguments.force {
                 let hint = "somebody edited it; ipalias remove takes a single address out, --force puts the recorded file back";
                 let reason = format!("the file was changed since operation {}", operation.id);
                 return Err(Refusal::new(Kind::ChangedSince, reason, hint).at(&path, 0).into());
@@ -163,6 +207,19 @@ fn from_store(session: &Session, store: &Store, operations: &[Operation], argume
     let commands: Vec<String> = undone.iter().map(|operation| operation.argv.join(" ")).collect();
     target.source = format!("taking back operation {}: {}", ids.join(", "), commands.join("; "));
     Ok(target)
+}
+
+/// Whether each of the operations that changed the file found it as the one before had left it, and the last one's is current.
+fn is_unbroken(operations: &[&Operation], path: &RootPath, current: Option<&[u8]>) -> bool {
+    let files = operations.iter().flat_map(|operation| &operation.files).filter(|file| file.path() == *path);
+    let mut left = None;
+    for file in files {
+        if left.is_some_and(|left: &Option<String>| *left != file.before) {
+            return false;
+        }
+        left = Some(&file.after);
+    }
+    left.is_none_or(|left| *left == current.map(digest))
 }
 
 /// Without a record: the one `FILE.bak` beside the files in charge.
@@ -200,6 +257,7 @@ fn from_backup(session: &Session, force: bool) -> Result<Target> {
                 undoes: Vec::new(),
                 backend: None,
                 by_command: Vec::new(),
+                by_address: Vec::new(),
                 record: false,
                 source,
             })
@@ -240,12 +298,6 @@ fn difference(from: &[Entry], than: &[Entry]) -> Vec<Entry> {
     left
 }
 
-fn wish(entry: &Entry) -> Option<Alias> {
-    let interface = IfName::new(&entry.interface).ok().filter(|_| entry.is_effective())?;
-    let label = entry.label.as_deref().and_then(|label| Label::new(label).ok());
-    Some(Alias { interface, address: entry.address, label, preferred: false })
-}
-
 /// Borrows the steps of the backend's own plans for what goes and what comes; the bytes are the recorded ones. `old` are the
 /// entries as they are. What comes in another form than the backend would write it comes up directly.
 fn steps(
@@ -264,14 +316,14 @@ fn steps(
         all
     };
     let recorded = forms(coming);
-    let coming: &[Alias] = &coming.iter().filter_map(wish).collect::<Vec<_>>();
+    let coming: &[Alias] = &coming.iter().filter_map(Entry::alias).collect::<Vec<_>>();
     let same_form = |plan: &Plan| {
         let planned = backend.entries(&plan.overlay(&session.root));
         planned.is_ok_and(|planned| forms(&difference(&planned, old)) == recorded)
     };
     let direct = |leaving: &[Entry]| Apply {
         before: Vec::new(),
-        after: leaving.iter().filter_map(wish).map(|alias| Step::down(backend.direct(&alias))).collect(),
+        after: leaving.iter().filter_map(Entry::alias).map(|alias| Step::down(backend.direct(&alias))).collect(),
     };
     let goes = if leaving.is_empty() { None } else { backend.remove(&session.root, leaving).ok() };
     let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok().filter(same_form) };
