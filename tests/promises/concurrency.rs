@@ -202,7 +202,7 @@ fn p15_a_writer_that_does_not_look_is_caught() {
     let (committed, lost) = by_program(Path::new(env!("CARGO_BIN_EXE_ipalias")), None, 10);
     assert_eq!(lost, 0, "in {committed} commits of the program");
     support::promise(
-        "P8",
+        "P08",
         "no-exchange-check",
         "the mutant without the check loses a version of the other writer, and is caught",
     );
