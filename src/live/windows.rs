@@ -88,6 +88,8 @@ impl Kernel {
                 gateway: Some(*gateway),
                 is_ipv6: gateway.is_ipv6(),
                 metric: 0,
+                source: None,
+                onlink: false,
                 by_hand: false,
                 is_kernels: false,
                 raw: (),
