@@ -70,7 +70,7 @@ pub struct Global {
     /// Afterwards, ping the gateway from each new address; no answer is a warning (some providers route it only later)
     #[arg(long, global = true)]
     pub ping_from_alias: bool,
-    /// Show the values of keys, passwords and PINs in a diff, instead of <hidden>
+    /// Show the values of keys, passwords and PINs instead of hiding them
     #[arg(long, global = true)]
     pub show_secrets: bool,
     /// Print JSON instead of text
