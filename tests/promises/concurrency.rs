@@ -82,7 +82,7 @@ fn lay_out(root: &Path) {
 
 #[test]
 fn p15_no_version_of_another_writer_is_lost() {
-    let rounds: u64 = if std::env::var_os("IPALIAS_NIGHTLY").is_some() { 200_000 } else { 50_000 };
+    let rounds: u64 = if std::env::var_os("IPALIAS_NIGHTLY").is_some() { 200_000 } else { 10_000 };
     let dir = support::scratch();
     lay_out(dir.path());
     let stop = AtomicBool::new(false);
