@@ -114,6 +114,8 @@ impl Rig {
         }
         let cli = Cli::try_parse_from(std::iter::once("ipalias").chain(words.iter().map(String::as_str)));
         let exit = ipalias::command::run(&cli.unwrap_or_else(|error| panic!("{words:?}: {error}")));
+        // A run has a umask of its own; what the model writes is for everybody to read.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         while matches!(
             nix::sys::wait::waitpid(None, Some(nix::sys::wait::WaitPidFlag::WNOHANG)),
             Ok(status) if status != nix::sys::wait::WaitStatus::StillAlive
