@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::ui::AddressLine;
 
 /// Where to look if what is asked for is not there.
-const HINT: &str = "ipalias history shows what can be taken back";
+const HINT: &str = "ipalias history shows them";
 
 /// Runs the verb.
 pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {

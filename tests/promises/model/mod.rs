@@ -27,7 +27,7 @@ fn seed_and_count() -> (u64, u64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let usual = match (std::env::var_os("IPALIAS_NIGHTLY"), support::tools_required()) {
         (Some(_), _) => 10_000,
-        (None, true) => 200,
+        (None, true) => 100,
         (None, false) => 40,
     };
     (number("PROPTEST_RNG_SEED").unwrap_or(1), number("IPALIAS_MODEL_CASES").unwrap_or(usual))
