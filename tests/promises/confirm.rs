@@ -158,7 +158,7 @@ fn races(rig: &mut Rig, end: &str, first: &str, count: &str) {
 fn p20_confirmation_and_end_at_once() {
     let all: u64 = match (std::env::var_os("IPALIAS_NIGHTLY"), support::tools_required()) {
         (Some(_), _) => 5000,
-        (None, true) => 500,
+        (None, true) => 250,
         (None, false) => 20,
     };
     let part = |end: &str, from: u64, count: u64| format!("races {end} {from} {count}");
