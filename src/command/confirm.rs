@@ -52,7 +52,10 @@ pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
     }
     store.release()?;
     watchdog::disarm(&change.token);
-    session.ui.line(&format!("confirmed: {}", change.argv.join(" ")));
+    // One document a command: the one of the request is printed already.
+    if !(session.ui.is_json() && matches!(change.what, Held::Live { .. })) {
+        unconfirmed::tell(session, "confirm", "confirmed", &change);
+    }
     Ok(Exit::Done)
 }
 
@@ -66,7 +69,7 @@ pub(super) fn what_became_of(session: &Session, store: &Store, change: &Unconfir
     if !is_in_effect(store, change)? {
         return Err(Failure::NotConfirmed.into());
     }
-    session.ui.line(&format!("confirmed by another run: {}", change.argv.join(" ")));
+    unconfirmed::tell(session, "confirm", "confirmed by another run", change);
     Ok(Exit::Done)
 }
 

@@ -4,8 +4,10 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::perform::require_root;
-use super::undo::{boot_id, recover, recover_files};
+use super::undo::{boot_id, recover, recover_files, take_down};
 use super::{Session, Settling, confirm, record, rollback};
 use crate::cli::{Apply, Expire, Hold, Rollback};
 use crate::error::{Exit, Failure, Kind, Refusal, Result};
@@ -16,12 +18,13 @@ use crate::runner::{self, Signals, watchdog};
 use crate::store::Store;
 use crate::ui::{Color, Ui};
 
-/// The files of the boot hook that the packages bring (see `packaging/`): one of them is there where it is installed.
+/// The boot hook of the packages (see `packaging/`) where it is enabled: by systemd, in a runlevel of OpenRC, and on FreeBSD,
+/// where a script counts unless rc.conf says otherwise.
 const HOOKS: &[&str] = &[
-    "/usr/lib/systemd/system/ipalias-boot.service",
-    "/lib/systemd/system/ipalias-boot.service",
-    "/etc/systemd/system/ipalias-boot.service",
-    "/etc/init.d/ipalias-boot",
+    "/etc/systemd/system/sysinit.target.wants/ipalias-boot.service",
+    "/usr/lib/systemd/system/sysinit.target.wants/ipalias-boot.service",
+    "/etc/runlevels/boot/ipalias-boot",
+    "/etc/runlevels/sysinit/ipalias-boot",
     "/usr/local/etc/rc.d/ipalias_boot",
 ];
 
@@ -29,7 +32,7 @@ const HOOKS: &[&str] = &[
 const POLL: Duration = Duration::from_millis(200);
 
 /// Whether a restart of the system takes an unconfirmed change back before the network starts.
-pub(super) fn hook_is_installed(root: &Root) -> Result<bool> {
+pub(super) fn hook_is_enabled(root: &Root) -> Result<bool> {
     for path in HOOKS {
         if root.is_file(&RootPath::from(*path))? {
             return Ok(true);
@@ -101,11 +104,7 @@ pub(super) fn take_back(session: &Session, store: &Store, change: &Unconfirmed, 
     match &change.what {
         Held::Live { done, .. } => {
             if let Some(live) = session.live.as_ref().filter(|_| done.boot == boot_id(&session.root)) {
-                for argv in &done.undo {
-                    // Its failure shows in what is up.
-                    let _ = runner::run(argv, Duration::from_secs(120));
-                }
-                live.delete(done.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
+                take_down(live, done)?;
                 live.add(&done.lost().collect::<Vec<_>>())?;
             }
         }
@@ -134,6 +133,22 @@ pub(super) fn in_effect(operations: &[Operation], token: &str) -> Option<u64> {
     (!operations.iter().any(undone)).then_some(found.id)
 }
 
+/// Says what became of `change`: a sentence, or a document.
+pub(super) fn tell(session: &Session, command: &'static str, result: &'static str, change: &Unconfirmed) {
+    #[derive(Serialize)]
+    struct Settled {
+        command: &'static str,
+        result: &'static str,
+        change: String,
+    }
+    let change = change.argv.join(" ");
+    if session.ui.is_json() {
+        session.ui.json(&Settled { command, result, change });
+    } else {
+        session.ui.line(&format!("{result}: {change}"));
+    }
+}
+
 /// `ipalias rollback` while `change` waits: it is taken back now. If somebody confirmed it just before, that is not what was
 /// asked for, and taking it back needs to be asked for again.
 pub(super) fn reject(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
@@ -147,7 +162,7 @@ pub(super) fn reject(session: &Session, store: &Store, change: &Unconfirmed) -> 
         let reason = format!("the change was confirmed just now: {}", change.argv.join(" "));
         return Err(Refusal::new(Kind::ChangedSince, reason, "ipalias rollback takes it back all the same").into());
     }
-    session.ui.line(&format!("taken back, not confirmed: {}", change.argv.join(" ")));
+    tell(session, "rollback", "taken back, not confirmed", change);
     Ok(Exit::Done)
 }
 

@@ -11,7 +11,7 @@ use crate::backend::Entry;
 use crate::cli::Apply;
 use crate::error::{Failure, Refusal, Result};
 use crate::journal::{LiveRecord, Operation};
-use crate::live::Expectation;
+use crate::live::{Expectation, Live};
 use crate::plan::{Action, Step};
 use crate::root::{Root, RootPath};
 use crate::runner;
@@ -54,10 +54,7 @@ pub(super) fn recover_files(session: &Session, store: &Store) -> Result<Option<O
     if let (Some(operation), Some(live)) = (&pending, &session.live) {
         // Live steps first: `ifdown` needs the stanza that is about to go.
         if let Some(record) = operation.live.as_ref().filter(|record| record.boot == boot_id(&session.root)) {
-            for argv in &record.undo {
-                let _ = runner::run(argv, Duration::from_secs(120));
-            }
-            live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))?;
+            take_down(live, record)?;
         }
     }
     let Some(recovered) = transaction::recover(&session.root, store)? else { return Ok(None) };
@@ -81,6 +78,15 @@ pub(super) fn recover_files(session: &Session, store: &Store) -> Result<Option<O
         todo: vec![format!("compare with the old bytes in {}/journal, then remove that folder", store.path())],
     }
     .into())
+}
+
+/// What `record` put up goes, by the commands that take its steps back and, where those fail, by itself.
+pub(super) fn take_down(live: &Live, record: &LiveRecord) -> Result<()> {
+    for argv in &record.undo {
+        // Its failure shows in what is up.
+        let _ = runner::run(argv, Duration::from_secs(120));
+    }
+    live.delete(record.added.iter().map(|(interface, net, _)| (interface.as_str(), net.addr())))
 }
 
 /// Live steps back first, surgically, then the files, then whoever read the new files reads the old ones.

@@ -220,8 +220,8 @@ impl Root {
         root
     }
 
-    /// The same root without limits on what is read: to put back what was read before.
-    pub(crate) fn unlimited(&self) -> Root {
+    /// The same root without limits on what is read: to put back what was read before, or to read it over and over.
+    pub fn unlimited(&self) -> Root {
         Root { budget: Arc::new(Budget::unlimited()), ..self.clone() }
     }
 

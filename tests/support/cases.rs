@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{copy_tree, scratch};
+use super::{Node, copy_tree, ipalias, read_tree, scratch};
 
 /// The `case.toml` of a case.
 #[derive(Clone, Deserialize)]
@@ -36,9 +36,25 @@ pub struct Case {
     /// Why removing what was added does not give the tree before, where it does not.
     #[serde(default)]
     pub no_inverse: Option<String>,
-    /// For `tests/consumers.rs`.
-    #[serde(default, rename = "not_shown_by")]
-    pub _not_shown_by: BTreeMap<String, String>,
+    /// Consumers that cannot show it, each with the reason: an image of the lab, `semantics`, or `all`.
+    #[serde(default)]
+    pub not_shown_by: BTreeMap<String, String>,
+}
+
+impl Case {
+    /// The `case.toml` in `dir`.
+    pub fn read(dir: &Path) -> Result<Case, String> {
+        let text = fs::read_to_string(dir.join("case.toml")).map_err(|error| error.to_string())?;
+        toml::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    /// Whether `consumer` cannot show it, for a reason that is given.
+    pub fn is_not_shown_by(&self, consumer: &str) -> Result<bool, String> {
+        match self.not_shown_by.get(consumer).or_else(|| self.not_shown_by.get("all")) {
+            Some(reason) if reason.len() <= 10 => Err("not_shown_by needs a reason".to_owned()),
+            reason => Ok(reason.is_some()),
+        }
+    }
 }
 
 /// The folders of the backends.
@@ -69,8 +85,7 @@ pub struct Stage {
 impl Stage {
     /// Reads the case in `source`.
     pub fn new(source: &Path) -> Result<Stage, String> {
-        let text = fs::read_to_string(source.join("case.toml")).map_err(|error| error.to_string())?;
-        let case: Case = toml::from_str(&text).map_err(|error| error.to_string())?;
+        let case = Case::read(source)?;
         if case.about.is_empty() {
             return Err("a case says what it shows".to_owned());
         }
@@ -95,6 +110,29 @@ impl Stage {
             fs::File::options().write(true).open(to.join(path)).unwrap().set_modified(time).unwrap();
         }
         to
+    }
+
+    /// Lays into `to` what ipalias leaves beside the files that the case changes, where `to` has such a file: its `.bak`, and the
+    /// temporary file that stands there while the change is made. How many it laid.
+    pub fn leave_ours(&self, to: &Path) -> usize {
+        let root = self.tree("before", "ours");
+        let before = read_tree(&root);
+        ipalias(&root, &self.command());
+        let mut count = 0;
+        for (backup, node) in read_tree(&root).into_iter().filter(|(path, _)| !before.contains_key(path)) {
+            let Node::File(bytes, mode, ..) = node else { continue };
+            let file = backup.with_extension("");
+            if backup.extension().is_none_or(|end| end != "bak") || !to.join(&file).is_file() {
+                continue;
+            }
+            let temporary = file.with_file_name(format!(".{}.ipalias-0123456789abcdef", file_name(&file)));
+            for path in [to.join(&backup), to.join(temporary)] {
+                fs::write(&path, &bytes).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                count += 1;
+            }
+        }
+        count
     }
 
     /// Its command line.

@@ -38,10 +38,10 @@ pub fn check<T: std::fmt::Debug>(least: usize, cases: impl Strategy<Value = T>, 
     assert!(told * least >= count, "only {told} of {count} cases told anything");
 }
 
-/// A root with nothing in it, at `dir`.
+/// A root with nothing in it, at `dir`. Thousands of cases are laid over it, so that there is no limit to what is read.
 pub fn empty(dir: &Path) -> Root {
     std::fs::create_dir(dir.join("etc")).unwrap();
-    Root::open(dir).unwrap()
+    Root::open(dir).unwrap().unlimited()
 }
 
 /// Nothing for a refusal, which says what to do and is no defect.

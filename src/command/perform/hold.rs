@@ -9,14 +9,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::execute::{Execution, commands, live_record};
-use crate::alias::Alias;
-use crate::alias::{IfName, Label};
+use crate::alias::{Alias, Label};
 use crate::cli::{Apply, Request, Verb};
 use crate::command::Session;
-use crate::command::unconfirmed::hook_is_installed;
+use crate::command::unconfirmed::hook_is_enabled;
 use crate::command::undo::{boot_id, take_back};
 use crate::error::{Exit, Kind, Refusal, Result};
-use crate::journal::{Held, Unconfirmed, command_line};
+use crate::journal::{Held, LiveRecord, Unconfirmed, command_line};
 use crate::plan::{self, Step};
 use crate::runner::{self, watchdog};
 use crate::ui::{ConfirmLine, Report};
@@ -56,18 +55,17 @@ pub(super) fn hold(
     execution: &Execution<'_>,
     wish: &Wish,
     notes: &mut Vec<String>,
-) -> Result<(Option<u64>, Option<Unconfirmed>)> {
+) -> Result<(Option<u64>, Unconfirmed)> {
     let steps = live_steps(execution);
     let by_address = execution.session.apply() == Apply::Auto
         && execution.proposal.plan.written().next().is_some()
         && !execution.proposal.plan.is_by_command()
         && commands(&execution.proposal.plan, &execution.apply).is_empty();
     if by_address && !steps.is_empty() {
-        let change = addresses_first(execution, wish, steps, notes)?;
-        Ok((None, Some(change)))
+        Ok((None, addresses_first(execution, wish, steps, notes)?))
     } else {
         let (id, change) = files_first(execution, wish, notes)?;
-        Ok((Some(id), Some(change)))
+        Ok((Some(id), change))
     }
 }
 
@@ -77,18 +75,16 @@ fn live_steps(execution: &Execution<'_>) -> Vec<Step> {
     let Some(before) = &proposal.snapshot else { return Vec::new() };
     let labels: BTreeMap<&str, &String> =
         proposal.lines.iter().filter_map(|line| Some((line.address.as_str(), line.label.as_ref()?))).collect();
-    let gone = before.details(&proposal.expect.gone).into_iter().filter_map(|(interface, address, label)| {
-        let label = label.and_then(|label| Label::new(&label).ok());
-        Some(Alias { interface: IfName::new(&interface).ok()?, address, label, preferred: false })
-    });
-    let down = gone.map(|alias| Step::down(proposal.backend.direct(&alias)));
+    let gone = before.details(&proposal.expect.gone);
+    let gone = gone.iter().filter_map(LiveRecord::alias);
+    let down: Vec<Step> = gone.map(|alias| Step::down(proposal.backend.direct(&alias))).collect();
     let fresh = |alias: &&Alias| !before.is_up(alias.interface.as_str(), alias.address.addr());
     let up = proposal.expect.up.iter().filter(fresh).map(|alias| {
         let label = labels.get(alias.address.to_string().as_str()).and_then(|label| Label::new(label).ok());
         let label = alias.label.clone().or(label).filter(|_| alias.address.addr().is_ipv4());
         Step::up(proposal.backend.direct(&Alias { label, ..alias.clone() }))
     });
-    down.chain(up).collect()
+    down.into_iter().chain(up).collect()
 }
 
 fn addresses_first(
@@ -117,8 +113,8 @@ fn addresses_first(
 fn files_first(execution: &Execution<'_>, wish: &Wish, notes: &mut Vec<String>) -> Result<(u64, Unconfirmed)> {
     let operation = execution.record()?;
     let change = arm(execution, wish, Held::Operation { token: operation.token.clone() })?;
-    if !hook_is_installed(&execution.session.root)? {
-        notes.push("a restart of the system before the confirmation would keep the change until the next command of ipalias: the boot hook of its package is not installed".to_owned());
+    if !hook_is_enabled(&execution.session.root)? {
+        notes.push("a restart of the system before the confirmation would keep the change until the next command of ipalias: the boot hook of its package is not enabled".to_owned());
     }
     match execution.run(operation, notes) {
         Ok(id) => Ok((id, change)),

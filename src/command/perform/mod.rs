@@ -170,7 +170,10 @@ pub(super) fn carry_out(
     let messages = ui::Hold::messages();
     let (operation, change) = match wish {
         None => (Some(execution.run(execution.record()?, &mut report.notes)?), None),
-        Some(wish) => hold::hold(&execution, wish, &mut report.notes)?,
+        Some(wish) => {
+            let (operation, change) = hold::hold(&execution, wish, &mut report.notes)?;
+            (operation, Some(change))
+        }
     };
     // The change is safe: from here on nothing waits for whoever reads what is printed.
     if let Err(error) = store.prune() {
