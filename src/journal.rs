@@ -14,6 +14,7 @@ use crate::alias::{Alias, IfName, Label};
 use crate::error::Result;
 use crate::plan::{Backup, Change};
 use crate::root::RootPath;
+use crate::runner;
 
 /// The SHA-256 of a file's bytes, in hex.
 pub fn digest(bytes: &[u8]) -> String {
@@ -293,7 +294,7 @@ pub fn command_line() -> Vec<String> {
 /// Sixteen random hex digits, for names that nobody can foresee.
 fn token() -> Result<String> {
     let mut bytes = [0u8; 8];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("asking the system for random bytes: {error}"))?;
+    runner::random(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

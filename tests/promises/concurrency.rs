@@ -199,7 +199,7 @@ fn p15_a_writer_that_does_not_look_is_caught() {
     let Some(mutants) = support::mutants() else { return };
     let (_, lost) = by_program(&mutants, Some("no-exchange-check"), 200);
     assert!(lost > 0, "the harness does not see a program that overwrites blindly");
-    let (committed, lost) = by_program(Path::new(env!("CARGO_BIN_EXE_ipalias")), None, 10);
+    let (committed, lost) = by_program(Path::new(support::program()), None, 10);
     assert_eq!(lost, 0, "in {committed} commits of the program");
     support::promise(
         "P08",
@@ -230,7 +230,7 @@ impl Crowd {
     }
 
     fn spawn(&self, verb: &str, address: &str) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ipalias"));
+        let mut command = Command::new(support::program());
         command.arg("--root").arg(self.root.path()).args([
             "-i",
             "eth0",

@@ -27,7 +27,9 @@ struct Run {
 }
 
 /// How much slower a program is that was built without optimisation.
-const SLOWER: u32 = if cfg!(debug_assertions) { 3 } else { 1 };
+fn slower() -> u32 {
+    if support::is_optimised() { 1 } else { 3 }
+}
 
 /// Runs ipalias on `root` with a limit on its memory (RLIMIT_DATA of getrlimit(2)) and measures it. What wait4(2) tells of the
 /// memory would include that of this process, from before the execve(2).
@@ -35,7 +37,7 @@ const SLOWER: u32 = if cfg!(debug_assertions) { 3 } else { 1 };
 fn measured(root: &Path, arguments: &[&str]) -> Run {
     let said = root.with_file_name("said");
     let log = fs::File::create(&said).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipalias"));
+    let mut command = Command::new(support::program());
     command.arg("--root").arg(root).args(arguments);
     let limit = nix::libc::rlimit { rlim_cur: MOST_MIB << 20, rlim_max: MOST_MIB << 20 };
     // SAFETY: between fork and exec only setrlimit(2) is called.
@@ -148,7 +150,7 @@ fn p28_what_is_no_file_of_the_configuration() {
                 let run = measured(&root, arguments);
                 let what = format!("{what} at {place}: {arguments:?}: {run:?}");
                 assert!(matches!(run.exit, Some(0 | 1 | 3 | 5)) && !run.said.contains("panicked"), "{what}");
-                assert!(run.took < Duration::from_secs(1) * SLOWER, "{what}");
+                assert!(run.took < Duration::from_secs(1) * slower(), "{what}");
                 let must = *always && !matches!(arguments[0], "list" | "status");
                 assert!(!must || run.exit != Some(0), "{what}");
                 if run.exit != Some(0) {
@@ -333,7 +335,7 @@ fn p28_forests_of_includes() {
             let what = format!("{what}: {arguments:?}: {:?} in {:?}: {said}", run.exit, run.took);
             println!("{what}");
             assert!(matches!(run.exit, Some(0 | 1 | 3)) && !run.said.contains("panicked"), "{what}");
-            assert!(run.took < Duration::from_secs(5) * SLOWER, "{what}");
+            assert!(run.took < Duration::from_secs(5) * slower(), "{what}");
             refused += usize::from(run.exit != Some(0));
             runs += 1;
             slowest = slowest.max(run.took);

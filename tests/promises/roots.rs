@@ -12,8 +12,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ipalias");
-
 const INTERFACES: &str = "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n    address 192.0.2.10/24\n    gateway 192.0.2.1\n\nsource interfaces.d/*\n";
 
 /// A canary: bytes, mode, owner, links, times of everything below a directory.

@@ -161,7 +161,7 @@ fn p19_a_pipe_that_nobody_empties_holds_nothing_up() {
     let root = support::scratch();
     lab::write(root.path(), "etc/network/interfaces", lab::INTERFACES);
     let began = Instant::now();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ipalias"));
+    let mut command = std::process::Command::new(support::program());
     command.arg("--root").arg(root.path()).args(["add", "--block", "10.1.0.0/20"]);
     let piped = std::process::Stdio::piped;
     let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();

@@ -14,8 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::support;
 use words::{HOSTS, Host, words};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ipalias");
-
 /// Where a word is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -60,7 +58,7 @@ fn run(dir: &Path, host: &Host, place: Place, word: &[u8]) -> (PathBuf, std::pro
         }
     }
     lay_out(&root, host);
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(support::program());
     command.current_dir(dir).arg("--root").arg(&root).arg("--backend").arg(if place == Place::Backend {
         &*word_text
     } else {

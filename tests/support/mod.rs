@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 /// What stands at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,9 +134,22 @@ pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
+/// The ipalias under test: this build's, or the one that `IPALIAS_PROGRAM` names. One that is optimised takes a third of the
+/// time.
+pub fn program() -> &'static str {
+    static PROGRAM: LazyLock<String> =
+        LazyLock::new(|| std::env::var("IPALIAS_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ipalias").to_owned()));
+    &PROGRAM
+}
+
+/// Whether [`program`] was built with optimisation.
+pub fn is_optimised() -> bool {
+    std::env::var_os("IPALIAS_PROGRAM").is_some() || !cfg!(debug_assertions)
+}
+
 /// Runs the ipalias under test on the root file system at `root`.
 pub fn ipalias(root: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ipalias")).arg("--root").arg(root).args(arguments).output().unwrap()
+    Command::new(program()).arg("--root").arg(root).args(arguments).output().unwrap()
 }
 
 /// The ipalias with faults built in, one of which `IPALIAS_MUTANT` chooses (src/mutants.rs); nothing if there is none and

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::tracer::{self, Call, Ending, Subject};
 use crate::support::cases::{Stage, addresses, options};
-use crate::support::{Node, Tree, configuration, differences, ipalias, read_tree};
+use crate::support::{self, Node, Tree, configuration, differences, ipalias, read_tree};
 
 /// The program under test.
 pub fn shipped() -> Subject {
-    Subject { program: env!("CARGO_BIN_EXE_ipalias").into(), mutant: None }
+    Subject { program: support::program().into(), mutant: None }
 }
 
 /// A command that changes nothing itself, but takes back what was interrupted.

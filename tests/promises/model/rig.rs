@@ -36,7 +36,7 @@ pub fn furnish(root: &Path) {
     }
     let program = root.join(PROGRAM.trim_start_matches('/'));
     let needed = [
-        (env!("CARGO_BIN_EXE_ipalias"), program),
+        (support::program(), program),
         ("/bin/dash", root.join("bin/sh")),
         ("/usr/bin/setsid", root.join("usr/bin/setsid")),
     ];

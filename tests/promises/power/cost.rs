@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::scenario::{PROGRAM, SCENARIOS};
+use super::scenario::SCENARIOS;
 use super::stops;
 use crate::support;
 
@@ -17,7 +17,7 @@ fn slow_run(root: &Path, command: &[&str]) -> (Duration, Vec<String>) {
     let arguments = [&["--root", root.to_str().unwrap()], command].concat();
     let mut synced = Vec::new();
     let began = Instant::now();
-    let code = stops::run(Path::new(PROGRAM), &arguments, None, |call| {
+    let code = stops::run(Path::new(support::program()), &arguments, None, |call| {
         if [libc::SYS_fsync, libc::SYS_fdatasync].contains(&call.number) && call.result.is_none() {
             synced.push(call.path(call.arguments[0]).strip_prefix(root).unwrap().display().to_string());
             std::thread::sleep(SYNC);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Kind, Mounted, copy_disk, may_mount, privately};
-use super::scenario::{Images, PROGRAM, RECOVERY, SCENARIOS, Scenario, Shown, scenario};
+use super::scenario::{Images, RECOVERY, SCENARIOS, Scenario, Shown, scenario};
 use super::{Figures, stops};
 use crate::support;
 
@@ -135,7 +135,7 @@ fn everywhere(kind: Kind, scenario: &Scenario, run: Run, twice: bool) -> Option<
 }
 
 fn shipped(command: &'static [&'static str], other: bool) -> Run<'static> {
-    Run { program: Path::new(PROGRAM), mutant: None, command, other }
+    Run { program: Path::new(support::program()), mutant: None, command, other }
 }
 
 fn all(kind: Kind) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Figures;
 use super::model::{Disk, Recording};
-use super::scenario::{Images, PROGRAM, RECOVERY, SCENARIOS, Scenario, scenario};
+use super::scenario::{Images, RECOVERY, SCENARIOS, Scenario, scenario};
 use crate::support;
 
 /// Loses everything that may be lost at any moment of `command`, which is run on the tree at `base`; returns the states
@@ -72,7 +72,7 @@ fn p03_whatever_may_be_lost_is_lost() {
     let mut figures = Figures::default();
     for scenario in SCENARIOS {
         let (part, twice) = if support::nightly() { (1, 1) } else { (1, 20) };
-        let found = replay(scenario, (Path::new(PROGRAM), None), part, twice);
+        let found = replay(scenario, (Path::new(support::program()), None), part, twice);
         println!("{}: {}", scenario.name, found.text());
         figures.add(found);
     }

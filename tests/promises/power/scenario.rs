@@ -7,9 +7,6 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support::{self, Node, Tree, configuration, copy_tree, read_tree};
 
-/// The program as it is shipped.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ipalias");
-
 /// A command on a tree of its own.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -117,7 +114,7 @@ impl Scenario {
         if done && files(&cut) != images.after {
             return Err("the change is lost, though success was reported".to_owned());
         }
-        let output = quiet(Command::new(PROGRAM).arg("--root").arg(root).args(RECOVERY));
+        let output = quiet(Command::new(support::program()).arg("--root").arg(root).args(RECOVERY));
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.code() != Some(3) {
             return Err(format!("the next command fails ({}): {said}", output.status));
@@ -142,7 +139,7 @@ impl Scenario {
 
     /// The operation can be done as if nothing had happened.
     pub fn again(&self, images: &Images, root: &Path) -> Result<(), String> {
-        let output = quiet(Command::new(PROGRAM).arg("--root").arg(root).args(self.command));
+        let output = quiet(Command::new(support::program()).arg("--root").arg(root).args(self.command));
         let now = files(&read_tree(root));
         if output.status.success() && now == images.after {
             return Ok(());

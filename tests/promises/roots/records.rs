@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{PROGRAM, canary, lay_out, text, trace};
+use super::{canary, lay_out, text, trace};
 use crate::support;
 
 /// A change of a sound record.
@@ -122,7 +122,7 @@ fn p24_forged_records_put_nothing_back_elsewhere() {
             }
             let (canary_before, others) = (canary(&outside), others(&root));
             for command in COMMANDS.iter().take(if super::nightly() { 8 } else { 5 }) {
-                let words = [&[PROGRAM, "--root", root.to_str().unwrap()], *command].concat();
+                let words = [&[support::program(), "--root", root.to_str().unwrap()], *command].concat();
                 let run = trace::traced(&dir.path().join("trace"), &words);
                 runs += 1;
                 let what =

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::{PROGRAM, lay_out, text};
+use super::{lay_out, text};
 use crate::support;
 
 /// The configuration after `add`, in a root that was fresh, by a shell that does something first.
@@ -15,7 +15,7 @@ fn after(before: &str, words: &str) -> (support::Tree, std::process::Output) {
     let root = dir.path().join("root");
     lay_out(&root);
     let script = format!("{before}\nexec \"$1\" --root \"$2\" {words}");
-    let output = Command::new("bash").args(["-c", &script, "bash", PROGRAM]).arg(&root).output().unwrap();
+    let output = Command::new("bash").args(["-c", &script, "bash", support::program()]).arg(&root).output().unwrap();
     (support::read_tree(&root), output)
 }
 
@@ -74,7 +74,7 @@ fn p24_no_rights_that_the_caller_does_not_have() {
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = dir.path().join("ipalias");
-    fs::copy(PROGRAM, &copy).unwrap();
+    fs::copy(support::program(), &copy).unwrap();
     let root = dir.path().join("root");
     lay_out(&root);
     let run = |program: &Path| {
@@ -107,8 +107,10 @@ fn p24_a_store_of_others_is_refused() {
         let script = format!(
             "set -e; mount --make-rprivate /; mount -t tmpfs -o mode=0755 tmpfs /var/lib; {prepare}; exec \"$1\" rollback --list"
         );
-        let output =
-            Command::new("unshare").args(["--mount", "--net", "sh", "-c", &script, "sh", PROGRAM]).output().unwrap();
+        let output = Command::new("unshare")
+            .args(["--mount", "--net", "sh", "-c", &script, "sh", support::program()])
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(exit), "{prepare}: {}", text(&output.stderr));
         assert!(exit == 0 || text(&output.stderr).contains("others than root"), "{}", text(&output.stderr));
     }

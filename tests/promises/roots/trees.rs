@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::{PROGRAM, canary, lay_out, text, trace};
+use super::{canary, lay_out, text, trace};
 use crate::support;
 
 /// A kind of trap.
@@ -140,7 +140,7 @@ fn place(root: &Path, component: &str) -> PathBuf {
 fn faults(dir: &Path, root: &Path, commands: &[&[&str]], what: &str) -> (usize, Vec<String>) {
     let mut faults = Vec::new();
     for command in commands {
-        let words = [&[PROGRAM, "--root", root.to_str().unwrap()], *command].concat();
+        let words = [&[support::program(), "--root", root.to_str().unwrap()], *command].concat();
         let run = trace::traced(&dir.join("trace"), &words);
         let said = text(&run.output.stderr);
         if !matches!(run.output.status.code(), Some(0 | 1 | 3 | 4 | 5)) || said.contains("panicked") {
@@ -316,7 +316,7 @@ fn p24_what_is_mounted_over_a_file_is_left_alone() {
         rm \"$1/etc/network/interfaces\"; ln -s /dev/stdin \"$1/etc/network/interfaces\"
         set +e; \"$3\" --root \"$1\" add 203.0.113.5 <\"$2/interfaces\"; [ $? = 3 ] || exit 1";
     let mut command = std::process::Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, "sh"]).arg(&root).arg(&outside).arg(PROGRAM);
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(&root).arg(&outside).arg(support::program());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(canary(&outside) == before);

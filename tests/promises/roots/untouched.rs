@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{PROGRAM, canary, text, trace};
+use super::{canary, text, trace};
 use crate::support;
 
 /// Cases of every backend that have a tree, each with its command: one in CI, all at night.
@@ -45,7 +45,7 @@ fn p29_p11_what_only_looks_writes_nothing() {
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let only_looks = |runs: &mut usize, words: &[&str]| {
             let before = canary(&root);
-            let words = [&[PROGRAM, "--root", root.to_str().unwrap()], words].concat();
+            let words = [&[support::program(), "--root", root.to_str().unwrap()], words].concat();
             let run = trace::traced(&dir.path().join("trace"), &words);
             let writes = trace::writes(&run);
             assert!(writes.is_empty(), "{}: {words:?}: {writes:?}", case.display());
@@ -119,7 +119,11 @@ fn p29_the_running_system_is_only_asked() {
         let log = dir.path().join("trace");
         let mut command = Command::new("unshare");
         command.args(["--mount", "--net"]).arg(&script).arg(&interfaces).arg("strace");
-        command.args(["-f", "-qq", "-s", "4096", "-e", "signal=none", "-o"]).arg(&log).arg(PROGRAM).args(words);
+        command
+            .args(["-f", "-qq", "-s", "4096", "-e", "signal=none", "-o"])
+            .arg(&log)
+            .arg(support::program())
+            .args(words);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
         let log = fs::read_to_string(&log).unwrap();
