@@ -6,15 +6,14 @@
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::alias::{Alias, IfName, Label};
 use crate::error::Result;
 use crate::plan::{Backup, Change};
-use crate::root::RootPath;
-use crate::runner;
+use crate::root::{RootPath, random};
 
 /// The SHA-256 of a file's bytes, in hex.
 pub fn digest(bytes: &[u8]) -> String {
@@ -294,7 +293,7 @@ pub fn command_line() -> Vec<String> {
 /// Sixteen random hex digits, for names that nobody can foresee.
 fn token() -> Result<String> {
     let mut bytes = [0u8; 8];
-    runner::random(&mut bytes)?;
+    random(&mut bytes).context("asking the system for random bytes")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -19,7 +19,7 @@ use anyhow::Context as _;
 
 use crate::error::{Kind, Refusal, Result};
 use budget::Budget;
-pub(crate) use dir::{Dir, Guard, Node, STATE};
+pub(crate) use dir::{Dir, Guard, Node, STATE, random};
 
 /// The largest file ipalias reads, in bytes.
 pub const MOST_FILE_BYTES: usize = 4 << 20;

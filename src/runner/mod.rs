@@ -22,7 +22,7 @@ use anyhow::Context as _;
 
 use crate::error::Result;
 pub use signals::Signals;
-pub use system::{is_administrator, leave_folder, may_block, random, settle, uptime};
+pub use system::{is_administrator, leave_folder, may_block, settle, uptime};
 
 /// How much of a program's output is kept, in bytes.
 const MOST_OUTPUT: u64 = 64 << 10;

@@ -131,19 +131,3 @@ pub(super) fn describe(status: ExitStatus) -> String {
         (None, None) => "unknown end".to_owned(),
     }
 }
-
-/// Fills `bytes`, at most 256, with random ones. On Linux by getrandom(2): where that is new to the kernel (before 3.17) they are
-/// read from `/dev/urandom`, which a chroot may lack.
-///
-/// # Errors
-///
-/// If there is neither.
-pub fn random(bytes: &mut [u8]) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    if rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty())
-        .is_ok_and(|count| count == bytes.len())
-    {
-        return Ok(());
-    }
-    getrandom::fill(bytes).map_err(|error| anyhow::anyhow!("asking the system for random bytes: {error}"))
-}

@@ -104,12 +104,3 @@ pub(super) fn kill(child: &mut Child) {
 pub(super) fn describe(status: ExitStatus) -> String {
     status.code().map_or_else(|| "unknown end".to_owned(), |code| format!("exit status {code}"))
 }
-
-/// Fills `bytes` with random ones.
-///
-/// # Errors
-///
-/// If the system has none.
-pub fn random(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes).map_err(|error| anyhow::anyhow!("asking the system for random bytes: {error}"))
-}

@@ -11,9 +11,9 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{Dir, STATE, node_of};
+pub(crate) use unix::{Dir, STATE, node_of, random};
 #[cfg(windows)]
-pub(crate) use windows::{Dir, STATE, node_of};
+pub(crate) use windows::{Dir, STATE, node_of, random};
 
 use std::time::SystemTime;
 

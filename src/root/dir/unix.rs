@@ -275,3 +275,15 @@ fn node(stat: &sys::Stat) -> Node {
         modified: SystemTime::UNIX_EPOCH.checked_add(since),
     }
 }
+
+/// Fills `bytes`, at most 256, with random ones: for names that nobody can foresee. On Linux by getrandom(2), and where the kernel
+/// is older than that (3.17) from `/dev/urandom`, which a chroot may lack.
+pub(crate) fn random(bytes: &mut [u8]) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty())
+        .is_ok_and(|count| count == bytes.len())
+    {
+        return Ok(());
+    }
+    Ok(getrandom::fill(bytes)?)
+}

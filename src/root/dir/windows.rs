@@ -181,3 +181,8 @@ fn node(found: &fs::Metadata) -> Node {
         modified: found.modified().ok(),
     }
 }
+
+/// Fills `bytes` with random ones: for names that nobody can foresee.
+pub(crate) fn random(bytes: &mut [u8]) -> io::Result<()> {
+    Ok(getrandom::fill(bytes)?)
+}
