@@ -12,6 +12,7 @@ pub(crate) fn no_file_sync() -> bool {
 }
 
 /// The names in directories are not synced.
+#[allow(dead_code, reason = "Windows syncs no directories")]
 pub(crate) fn no_dir_sync() -> bool {
     is("no-dir-sync")
 }

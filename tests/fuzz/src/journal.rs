@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ipalias::cli::{Apply, Cli, Global, Rollback, Verb};
+use clap::Parser as _;
+use ipalias::cli::Cli;
 use ipalias::command;
 use ipalias::error::Exit;
 use ipalias::journal::{Operation, digest};
 use ipalias::root::Root;
 use ipalias::store::Store;
 use ipalias::transaction;
-use ipalias::ui::Color;
 use rustix::fs::{self as sys, Mode, OFlags, ResolveFlags};
 
 use crate::dialect::within;
@@ -52,11 +52,11 @@ pub fn run(data: &[u8]) {
     let Ok(root) = Root::open(&dir) else { return };
 
     let before = tree(&dir);
-    for verb in [Verb::Status, Verb::List, rollback(true, false, *choice)] {
-        within("reading", || command::run(&cli(&dir, verb, false)));
+    for verb in ["status", "list", "history"] {
+        within("reading", || command::run(&cli(&dir, &[verb])));
     }
-    for force in [false, true] {
-        within("a dry run", || command::run(&cli(&dir, rollback(false, force, *choice), true)));
+    for more in [&["--dry-run"][..], &["--dry-run", "--force"]] {
+        within("a dry run", || command::run(&cli(&dir, &rollback(*choice, more))));
     }
     assert_eq!(before, tree(&dir), "what only reads writes nothing");
 
@@ -71,7 +71,8 @@ pub fn run(data: &[u8]) {
     touches(&before, &tree(&dir), &named);
     if choice & 1 == 1 && ROLLBACKS.fetch_add(1, Ordering::Relaxed) < MOST_ROLLBACKS {
         let before = tree(&dir);
-        let exit = within("rollback", || command::run(&cli(&dir, rollback(false, choice & 2 == 2, *choice), false)));
+        let force: &[&str] = if choice & 2 == 2 { &["--force"] } else { &[] };
+        let exit = within("rollback", || command::run(&cli(&dir, &rollback(*choice, force))));
         if exit == Exit::Usage {
             panic!("the command line is sound");
         }
@@ -82,25 +83,19 @@ pub fn run(data: &[u8]) {
     assert_eq!(names, [PathBuf::from("outside"), PathBuf::from("root")], "nothing comes outside");
 }
 
-fn cli(dir: &Path, verb: Verb, dry_run: bool) -> Cli {
-    let global = Global {
-        dry_run,
-        detailed_exitcode: false,
-        root: dir.to_owned(),
-        interface: None,
-        backend: None,
-        apply: Apply::None,
-        wait: 0,
-        json: false,
-        verbose: 0,
-        quiet: false,
-        color: Color::Always,
-    };
-    Cli { global, verb }
+/// A command line: options and a verb.
+fn cli(dir: &Path, words: &[&str]) -> Cli {
+    let root = dir.to_str().expect("a name of ours");
+    let options = ["ipalias", "--root", root, "--apply", "none", "--wait", "0", "--color", "always"];
+    Cli::try_parse_from([&options[..], words].concat()).expect("a sound command line")
 }
 
-fn rollback(list: bool, force: bool, choice: u8) -> Verb {
-    Verb::Rollback(Rollback { list, to: (choice & 4 == 4).then_some(u64::from(choice >> 3)), force })
+/// `rollback` of the operation that the bits of `choice` name, if they do; with `more` words.
+fn rollback(choice: u8, more: &[&'static str]) -> Vec<&'static str> {
+    const IDS: [&str; 4] = ["0", "1", "2", "31"];
+    let to = IDS.get(usize::from(choice >> 3) % 8).filter(|_| choice & 4 == 4);
+    let to = to.map(|id| ["--to", id]);
+    ["rollback"].iter().chain(to.iter().flatten()).chain(more).copied().collect()
 }
 
 /// Lays the parts out, never through a link; returns the last names of what the records may touch.
@@ -115,6 +110,10 @@ fn plant(dir: &Path, data: &[u8]) -> BTreeSet<Vec<u8>> {
         if let Some(link) = text.strip_suffix('@') {
             links.push((link.to_owned(), bytes));
             continue;
+        }
+        if let Some(file) = path.name().strip_suffix(b".bak") {
+            // Without any record, rollback restores a file from what stands beside it.
+            named.insert(file.to_vec());
         }
         if !text.ends_with("operation.json") {
             place(&top, &text, |parent, name| put(parent, name, bytes));
