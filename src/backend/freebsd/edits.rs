@@ -6,7 +6,7 @@ use super::files::Chain;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Change};
 use crate::root::{Root, RootPath};
-use crate::syntax::shell::{Assignment, deletion, line_after};
+use crate::syntax::shell::{Assignment, deletion, line_after, line_at_end};
 use crate::text::{Splice, Text};
 
 /// Edits of the files of a chain, collected.
@@ -71,10 +71,7 @@ impl<'c> Edits<'c> {
         let body = lines.join(part.text.eol());
         let splice = match last {
             Some(last) => line_after(&part.text, last, &body),
-            None => {
-                let open = if part.text.ends_open() { "\n" } else { "" };
-                Splice::insert(part.text.bytes().len(), format!("{open}{body}\n"))
-            }
+            None => line_at_end(&part.text, &body).map_err(|refusal| refusal.at(&part.path, part.text.line_count()))?,
         };
         self.push(source, splice)
     }

@@ -15,7 +15,7 @@ use crate::backend::{Entry, Situation};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::root::{Root, RootPath};
-use crate::syntax::shell::{Assignment, line_after};
+use crate::syntax::shell::{Assignment, line_after, line_at_end};
 use crate::text::Splice;
 
 /// What stands before a number in names of variables of an IPv4 address, and the names of IPv6 addresses.
@@ -291,7 +291,7 @@ impl Adding<'_> {
         }
         for (lines, family) in [(&self.lines4, FAMILY4), (&self.lines6, FAMILY6)] {
             if !lines.is_empty() {
-                splices.push(self.inserted(lines, family));
+                splices.push(self.inserted(lines, family)?);
             }
         }
         if splices.is_empty() {
@@ -308,7 +308,7 @@ impl Adding<'_> {
     }
 
     /// The lines behind the last variable of their family, or at the end.
-    fn inserted(&self, lines: &[String], family: &[&str]) -> Splice {
+    fn inserted(&self, lines: &[String], family: &[&str]) -> Result<Splice, Refusal> {
         let text = &self.base.text;
         let belongs = |name: &&str| {
             family
@@ -319,11 +319,8 @@ impl Adding<'_> {
         let last = names.flat_map(|name| self.base.assignments(name)).max_by_key(|assignment| assignment.next);
         let body = lines.join("\n");
         match last {
-            Some(last) => line_after(text, last, &body),
-            None => {
-                let open = if text.ends_open() { "\n" } else { "" };
-                Splice::insert(text.bytes().len(), format!("{open}{body}\n"))
-            }
+            Some(last) => Ok(line_after(text, last, &body)),
+            None => line_at_end(text, &body).map_err(|refusal| refusal.at(&self.base.path, text.line_count())),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::backend::{Entry, Role};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Backup, Change, Plan};
 use crate::root::{Root, RootPath};
+use crate::syntax::shell::line_at_end;
 use crate::text::{Splice, Text};
 
 /// The plan that adds an entry for each of `want`.
@@ -151,13 +152,13 @@ impl Edits {
     }
 
     /// Puts `line`, without its end, at the end of the file for new variables.
-    pub(super) fn push_line(&mut self, reading: &Reading, line: impl FnOnce(&str) -> String) {
+    pub(super) fn push_line(&mut self, reading: &Reading, line: impl FnOnce(&str) -> String) -> Result<(), Refusal> {
         let known = reading.config.files.iter().find(|(path, _)| *path == reading.config.main);
         let text = known.map_or_else(|| Text::new(Vec::new()), |(_, text)| text.clone());
-        let eol = text.eol();
-        let open = if text.ends_open() { eol } else { "" };
-        let splice = Splice::insert(text.bytes().len(), format!("{open}{}{eol}", line(eol)));
+        let splice = line_at_end(&text, &line(text.eol()))
+            .map_err(|refusal| refusal.at(&reading.config.main, text.line_count()))?;
         self.0.entry(reading.config.main.clone()).or_insert_with(|| (text, Vec::new())).1.push(splice);
+        Ok(())
     }
 
     fn changes(self, root: &Root) -> Result<Vec<Change>> {

@@ -19,7 +19,7 @@ pub(super) fn append(reading: &Reading, aliases: &[&Alias], all: &mut Edits, not
     let key = &reading.key;
     let known = reading.config.known(key)?;
     let Some((variable, last)) = known.and_then(|variable| Some((variable, variable.assignments.last()?))) else {
-        all.push_line(reading, |eol| format!("{key}=\"dhcp{eol}{}\"", brief.join(eol)));
+        all.push_line(reading, |eol| format!("{key}=\"dhcp{eol}{}\"", brief.join(eol)))?;
         notes.push(format!("{key} was not set, which means DHCP; it says so now, beside the new address"));
         return Ok(());
     };

@@ -1,6 +1,7 @@
 //! Splices that take an assignment out of a file, or put a line behind one.
 
 use super::Assignment;
+use crate::error::{Kind, Refusal};
 use crate::text::{Splice, Text};
 
 /// The splice that takes an assignment out of `text`: whole lines where nothing else stands on them (a comment behind it
@@ -62,7 +63,23 @@ fn in_front(front: &[u8]) -> &[u8] {
 
 /// The splice that puts `line` on a line of its own behind the command line of `assignment`.
 pub fn line_after(text: &Text, assignment: &Assignment, line: &str) -> Splice {
-    let at = assignment.next.min(text.bytes().len());
+    line_at(text, assignment.next.min(text.bytes().len()), line)
+}
+
+/// The splice that puts `line` on a line of its own at the end of `text`.
+///
+/// # Errors
+///
+/// If the last line has no end and a backslash before it: the shell would take both for one.
+pub fn line_at_end(text: &Text, line: &str) -> Result<Splice, Refusal> {
+    if text.bytes().ends_with(b"\\") {
+        let reason = "the file ends in a backslash, so that the last line would go on with whatever is put behind it";
+        return Err(Refusal::new(Kind::Malformed, reason, "take the backslash away, or write the rest of that line"));
+    }
+    Ok(line_at(text, text.bytes().len(), line))
+}
+
+fn line_at(text: &Text, at: usize, line: &str) -> Splice {
     let open = at > text.bom_len() && text.bytes().get(at - 1) != Some(&b'\n');
     let eol = text.eol();
     Splice::insert(at, format!("{}{line}{eol}", if open { eol } else { "" }))

@@ -20,7 +20,7 @@ use std::ops::Range;
 use crate::text::Text;
 
 pub use calls::{Call, Include, calls, includes};
-pub use edit::{deletion, line_after};
+pub use edit::{deletion, line_after, line_at_end};
 
 /// Which shell reads the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -115,3 +115,14 @@ fn a_new_line_goes_behind_the_whole_command_line() {
         assert_eq!(String::from_utf8_lossy(&found), after);
     }
 }
+
+#[test]
+fn nothing_is_put_behind_a_line_that_goes_on() {
+    for (file, after) in
+        [("", Some("z\n")), ("a=1", Some("a=1\nz\n")), ("a=1\\\n", Some("a=1\\\nz\n")), ("a=1\\", None)]
+    {
+        let text = Text::new(file);
+        let found = line_at_end(&text, "z").ok().map(|splice| text.apply(vec![splice]).unwrap());
+        assert_eq!(found.as_deref(), after.map(str::as_bytes), "{file:?}");
+    }
+}
