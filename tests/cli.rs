@@ -520,7 +520,10 @@ fn rollback_to_an_older_operation() {
         assert!(ipalias(host.path(), &["add", address]).status.success());
     }
     refused(host.path(), &["rollback", "--to", "9"], 3, "no operation 9");
-    assert!(ipalias(host.path(), &["rollback", "--to", "2"]).status.success());
+    let told = ipalias(host.path(), &["rollback", "--to", "2", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&told.stderr).contains("taking back operation 2, 3"), "{told:?}");
+    let quiet = ipalias(host.path(), &["--quiet", "rollback", "--to", "2"]);
+    assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty(), "{quiet:?}");
     let text = fs::read_to_string(host.path().join("etc/network/interfaces")).unwrap();
     assert!(text.contains("203.0.113.5") && !text.contains("203.0.113.6") && !text.contains("203.0.113.7"));
 }

@@ -93,7 +93,9 @@ fn propose(session: &Session, arguments: &Rollback) -> Result<Proposal> {
         commands::add_steps(&mut plan, &target.by_command, &leaving, &coming);
         (leaving, coming)
     };
-    plan.notes.insert(0, target.source);
+    if !session.options.quiet {
+        plan.notes.insert(0, target.source);
+    }
     let gone = leaving.iter().map(|alias| (alias.interface.to_string(), alias.address.addr()));
     let expect = Expectation { up: coming.clone(), gone: gone.collect() };
     let line = |alias: &Alias, result| AddressLine {
