@@ -12,7 +12,7 @@ use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Role, may_be};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
-use crate::root::Root;
+use crate::root::{NodeKind, Root, RootPath};
 
 /// What a plan has to achieve.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,7 @@ pub enum Goal<'a> {
 /// Checks `plan` against `goal` on the overlay; returns the entries as they will be. `old` are the entries of `root` as
 /// it is.
 pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goal: Goal<'_>) -> Result<Vec<Entry>> {
+    have_a_directory(root, plan)?;
     let new = backend
         .entries(&plan.overlay(root))
         .map_err(|error| unproven(&format!("the result cannot be read: {error:#}")))?;
@@ -55,6 +56,25 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
         None => Ok(new),
         Some(fault) => Err(unproven(&fault).into()),
     }
+}
+
+/// Refuses a new file below something that is no directory, where no reader would find it.
+fn have_a_directory(root: &Root, plan: &Plan) -> Result<()> {
+    let new = plan.changes.iter().filter(|change| change.before.is_none());
+    let dirs: BTreeSet<RootPath> = new.map(|change| change.path.parent()).collect();
+    for mut dir in dirs {
+        let kind = loop {
+            match root.kind(&dir)? {
+                NodeKind::Absent => dir = dir.parent(),
+                kind => break kind,
+            }
+        };
+        if kind != NodeKind::Directory {
+            let hint = "move it out of the way: a directory of that name is read";
+            return Err(Refusal::new(Kind::Malformed, "this is not a directory", hint).at(&dir, 0).into());
+        }
+    }
+    Ok(())
 }
 
 /// How often each effective entry is there more (or less) than before: by address, then device, label and role.

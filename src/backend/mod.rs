@@ -181,7 +181,7 @@ impl Entry {
 
 /// Whether `device`, an [`Entry::interface`], is `interface` or a pattern: no pattern has the form of a name.
 pub(crate) fn may_be(device: &str, interface: &IfName) -> bool {
-    device == interface.as_str() || device.contains(['*', '?', '[', '=', '!', ' '])
+    device == interface.as_str() || device.contains(['*', '?', '[', '=', '!', ' ', '\\'])
 }
 
 /// An address that is up on the running system.

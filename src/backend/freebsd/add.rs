@@ -14,7 +14,6 @@ use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::Plan;
 use crate::root::Root;
-use crate::text::Splice;
 
 /// Numbers above are not counted on: the gaps below are used instead.
 const HIGHEST: u32 = 1_000_000;
@@ -78,7 +77,7 @@ fn add_to(edits: &mut Edits<'_>, plan: &mut Plan, key: &str, aliases: &[&Alias])
             empty.remove(&number);
             let last = chain.value(name)?.and_then(|(_, variable)| variable.assignments.last());
             let (Some(last), Some(text)) = (last, values.next()) else { continue };
-            edits.push(last.source, Splice { range: last.value_at.clone(), with: format!("\"{text}\"").into() })?;
+            edits.fill(last, &text)?;
             asleep = asleep.or_else(|| Some(format!("{name} was empty")));
         } else if let (Some(number), Some(text)) = (free.next(), values.next()) {
             if let Some((source, line)) = chain.environment.unset(&format!("{stem}{number}")) {
@@ -110,8 +109,7 @@ fn switch_on_ipv6(
     match edits.chain.value(&name)?.and_then(|(_, variable)| variable.assignments.last()) {
         // It is there, and empty.
         Some(last) => {
-            let with = "\"inet6 auto_linklocal\"".into();
-            edits.push(last.source, Splice { range: last.value_at.clone(), with })?;
+            edits.fill(last, "inet6 auto_linklocal")?;
         }
         None => lines.push(format!("{name}=\"inet6 auto_linklocal\"")),
     }

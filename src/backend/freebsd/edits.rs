@@ -41,6 +41,17 @@ impl<'c> Edits<'c> {
         Ok(())
     }
 
+    /// Gives an assignment of nothing a value.
+    pub(super) fn fill(&mut self, empty: &Assignment, value: &str) -> Result<()> {
+        let Some(part) = self.chain.files.get(empty.source) else { return Ok(()) };
+        if part.text.bytes().get(empty.value_at.clone()).is_some_and(|written| written.contains(&b'\n')) {
+            let reason = format!("the empty value of {} goes on in the next line", empty.name);
+            let refusal = Refusal::new(Kind::Malformed, reason, "write it as two quotes, or take the line out");
+            return Err(refusal.at(&part.path, empty.line).into());
+        }
+        self.push(empty.source, Splice { range: empty.value_at.clone(), with: format!("\"{value}\"").into() })
+    }
+
     /// Takes an assignment out.
     pub(super) fn delete(&mut self, assignment: &Assignment) -> Result<()> {
         let Some(part) = self.chain.files.get(assignment.source) else { return Ok(()) };

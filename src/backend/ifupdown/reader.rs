@@ -49,11 +49,13 @@ pub(super) fn read(root: &Root, flavour: Flavour) -> Result<Option<Tree>> {
         stanza_at: HashMap::new(),
         unread: None,
         refused: None,
+        behind_faults: Vec::new(),
         merge: Merge::default(),
         options: HashSet::new(),
         started: HashSet::new(),
     };
     reader.file(&path, 0)?;
+    reader.behind_faults()?;
     let mut tree = reader.tree;
     tree.merged = reader.merge.finish();
     tree.lists = reads_lists(root)?;
@@ -86,6 +88,8 @@ struct Reader<'r> {
     unread: Option<String>,
     /// Why the reader does not get as far as the current line.
     refused: Option<String>,
+    /// Includes that Debian's ifupdown does not come to, and why. What it reads elsewhere, it does read.
+    behind_faults: Vec<(Arc<Source>, WordLine, Include, usize, String)>,
     /// ifupdown-ng: which netmask goes to which address.
     merge: Merge,
     /// The options of the current stanza.
@@ -406,6 +410,10 @@ impl Reader<'_> {
                 continue;
             }
             let include = if directory { Include::Directory(path) } else { Include::Files(path) };
+            if let Some(reason) = self.refused.clone().filter(|_| self.flavour == Flavour::Classic) {
+                self.behind_faults.push((Arc::clone(source), line.clone(), include, depth, reason));
+                continue;
+            }
             self.follow(source, line, &include, depth)?;
             if self.unread.is_none() {
                 self.tree.includes.push(include);
@@ -447,6 +455,15 @@ impl Reader<'_> {
         }
         for path in files {
             self.file(&path, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the files that are included behind faults only, to list what is in them.
+    fn behind_faults(&mut self) -> Result<()> {
+        while let Some((source, line, include, depth, reason)) = self.behind_faults.pop() {
+            self.refused = Some(reason);
+            self.follow(&source, &line, &include, depth)?;
         }
         Ok(())
     }

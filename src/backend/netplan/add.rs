@@ -9,7 +9,7 @@ use super::claim::primary_addresses;
 use super::definitions::{Definition, Part, Renderer, places};
 use super::files::{File, created};
 use super::item::Spelling;
-use super::site::{Site, definition_of, editable, site};
+use super::site::{Site, at_definition, definition_of, editable, site};
 use crate::alias::{Alias, IfName};
 use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
@@ -198,6 +198,7 @@ impl<'a> Addition<'a> {
         match site {
             Site::Part(part) => self.grow(part, fresh),
             Site::Own(position) => {
+                self.can_be_named()?;
                 let Some(file) = self.survey.files.get(*position) else {
                     return Err(Refusal::new(Kind::ChangedSince, "the own file is gone", "try again").into());
                 };
@@ -205,11 +206,22 @@ impl<'a> Addition<'a> {
                 Ok(file.becomes(Some(file.text.apply(splices)?)))
             }
             Site::New(path) => {
+                self.can_be_named()?;
                 let (text, lines) = (Text::new(""), self.whole_file(fresh));
                 let whole: String = lines.iter().map(|line| format!("{line}\n")).collect();
                 Ok(created(path.clone(), text.apply(vec![Splice::insert(0, whole)])?))
             }
         }
+    }
+
+    /// Refuses an ID that ipalias would have to write into its own file, and does not: it writes what is plain in quotes.
+    fn can_be_named(&self) -> Result<()> {
+        if Spelling::can_be_key(&self.definition.id) {
+            return Ok(());
+        }
+        let reason = "the ID of this definition has characters that ipalias does not write into a file of its own";
+        let hint = "give it another ID, or add to this file: --in-place";
+        Err(at_definition(self.survey, self.definition, Kind::Unsupported, reason.to_owned(), hint.to_owned()).into())
     }
 
     /// The change that makes the definition's list in one file longer, or gives it one.

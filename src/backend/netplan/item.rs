@@ -42,6 +42,11 @@ impl Spelling {
         Spelling { flow: true, ..self }
     }
 
+    /// Whether `name` can be written as a key, in double quotes if it must be.
+    pub fn can_be_key(name: &str) -> bool {
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" .-_:/,#+='()[]{}".contains(&byte))
+    }
+
     /// A key.
     pub fn key(self, name: &str) -> String {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));

@@ -81,7 +81,8 @@ pub fn definition_of(survey: &Survey, interface: &IfName) -> Result<usize> {
     Ok(index)
 }
 
-fn at_definition(survey: &Survey, definition: &Definition, kind: Kind, reason: String, hint: String) -> Refusal {
+/// A refusal that names the line where the definition begins.
+pub fn at_definition(survey: &Survey, definition: &Definition, kind: Kind, reason: String, hint: String) -> Refusal {
     let part = definition.parts.first();
     let place = part.and_then(|part| Some((survey.files.get(part.file)?, part.pair(&survey.files)?.0.line)));
     let refusal = Refusal::new(kind, reason, hint);

@@ -127,6 +127,9 @@ pub(super) fn parsed(text: &str) -> Option<Record> {
             let skip_as_source = rest.contains(&"skip-as-source");
             let state =
                 rest.iter().find(|word| **word != "skip-as-source").map_or_else(preferred, |word| (*word).to_owned());
+            if origin.is_empty() || state.is_empty() {
+                return None;
+            }
             record.interfaces.last_mut()?.addresses.push(Address { address, origin, skip_as_source, state });
         } else if let Some(rest) = line.strip_prefix("interface ") {
             let mut words = rest.splitn(6, ' ');

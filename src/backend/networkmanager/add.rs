@@ -9,9 +9,9 @@ use super::choose::Choice;
 use super::claim::{names_of, primary_address};
 use super::config::version;
 use super::files::{ETC, Profile, Site};
-use super::{Survey, as_kept, if_name, load, restart};
+use super::{Survey, as_kept, load, restart};
 use crate::alias::{Alias, IfName};
-use crate::backend::Situation;
+use crate::backend::{Situation, may_be};
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Apply, Check, Direct, Plan, Staged, Step};
 use crate::root::Root;
@@ -116,9 +116,7 @@ fn profile_for(survey: &Survey, interface: &IfName) -> Result<usize> {
             .into());
     }
     let others = survey.uses.iter().filter(|using| using.profile == index && using.problem.is_none());
-    if let Some(other) =
-        others.map(|using| using.interface.as_str()).find(|other| *other != name && if_name(other).is_some())
-    {
+    if let Some(other) = others.map(|using| using.interface.as_str()).find(|other| !may_be(other, interface)) {
         return Err(shared(profile, other).into());
     }
     if let Some(refusal) = not_editable(profile) {

@@ -84,7 +84,10 @@ pub(super) fn files(root: &Root) -> Result<Vec<File>> {
             (None, Some(rest)) => (false, rest),
             (None, None) => continue,
         };
-        let is_read = rest.ends_with(|c: char| c.is_ascii_digit()) && !rest.contains('.');
+        // A logical interface has a number, and nothing else, behind the colon.
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u32>().is_ok();
+        let is_interface = rest.split_once(':').is_none_or(|(_, number)| is_number(number));
+        let is_read = rest.ends_with(|c: char| c.is_ascii_digit()) && !rest.contains('.') && is_interface;
         let path = root.resolve(&RootPath::from("/etc").join(name))?;
         if is_read && root.is_file(&path)? && rest.split(':').next() != Some("lo0") {
             let text = Text::new(root.read(&path)?.unwrap_or_default());

@@ -25,7 +25,7 @@ pub fn calls(line: &[u8], value: &dyn Fn(&str) -> Option<String>) -> Result<Vec<
     loop {
         match lexer.next(false).map_err(|broken| broken.reason)? {
             Token::Word(word) => call.words.push(text_of(&word, value)),
-            Token::Redirection => drop(lexer.next(false).map_err(|broken| broken.reason)?),
+            Token::Redirection | Token::Assign(_) => {}
             Token::Operator(end) => {
                 call.end = end;
                 all.push(std::mem::take(&mut call));
@@ -36,7 +36,6 @@ pub fn calls(line: &[u8], value: &dyn Fn(&str) -> Option<String>) -> Result<Vec<
                 }
             }
             Token::Newline | Token::End => all.push(std::mem::take(&mut call)),
-            Token::Assign(_) => {}
         }
     }
 }

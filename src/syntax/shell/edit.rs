@@ -70,13 +70,22 @@ pub fn line_after(text: &Text, assignment: &Assignment, line: &str) -> Splice {
 ///
 /// # Errors
 ///
-/// If the last line has no end and a backslash before it: the shell would take both for one.
+/// If the last line ends in a backslash, be it before the line's end: the shell would take both for one.
 pub fn line_at_end(text: &Text, line: &str) -> Result<Splice, Refusal> {
-    if text.bytes().ends_with(b"\\") {
+    if goes_on(text) {
         let reason = "the file ends in a backslash, so that the last line would go on with whatever is put behind it";
         return Err(Refusal::new(Kind::Malformed, reason, "take the backslash away, or write the rest of that line"));
     }
     Ok(line_at(text, text.bytes().len(), line))
+}
+
+/// Whether the last line goes on with whatever comes behind it. A comment does not.
+fn goes_on(text: &Text) -> bool {
+    let bytes = text.bytes();
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let last = line.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let odd = last.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    odd && !last.trim_ascii_start().starts_with(b"#")
 }
 
 fn line_at(text: &Text, at: usize, line: &str) -> Splice {

@@ -91,7 +91,7 @@ pub(super) enum Token {
     Assign(Assign),
     /// `;`, `;;`, `&`, `&&`, `|`, `||`, `(`, `)`.
     Operator(&'static str),
-    /// `<`, `>` and their relatives; a word follows.
+    /// `<`, `>` and their relatives, with the word that belongs to them.
     Redirection,
     Newline,
     End,
@@ -183,21 +183,26 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// An operator with the word behind it, without which the shell reads no further.
     fn redirection(&mut self) -> Result<Token, Broken> {
+        let from = self.at;
         let document = self.rest().starts_with(b"<<") && !self.rest().starts_with(b"<<<");
-        while matches!(self.peek(0), Some(b'<' | b'>' | b'&' | b'|' | b'-')) {
+        while matches!(self.peek(0), Some(b'<' | b'>' | b'&' | b'|')) {
             self.at += 1;
         }
+        let tabs = document && self.peek(0) == Some(b'-');
+        self.at += usize::from(tabs);
+        self.skip_blanks();
+        let start = self.at;
+        let word = self.word()?;
+        if self.at == start {
+            return self.broken(from, "a redirection without the word that has to follow");
+        }
         if document {
-            let tabs = self.bytes.get(self.at.wrapping_sub(1)) == Some(&b'-');
-            self.skip_blanks();
-            let start = self.at;
-            let word = self.word()?;
             let Some(delimiter) = word.literal() else {
                 return self.broken(start, "a here-document with a delimiter that is not literal");
             };
             self.waiting.push(Document { delimiter: delimiter.into_bytes(), tabs, literal: !word.plain });
-            self.at = start;
         }
         Ok(Token::Redirection)
     }

@@ -70,7 +70,7 @@ pub(super) fn next(lexer: &mut Lexer<'_>, goes_on: bool) -> Result<Option<Statem
                 statement.end = operator;
                 return Ok(Some(statement));
             }
-            Token::Redirection => drop(lexer.next(false)?),
+            Token::Redirection => {}
             Token::Assign(assign) => {
                 statement.at.end = assign.at.end;
                 statement.assigns.push(assign);
@@ -145,7 +145,7 @@ fn compound(lexer: &mut Lexer<'_>, mut statement: Statement, mut open: Vec<&'sta
                 let reason = format!("a command without its closing `{last}`");
                 return Err(Broken { at: statement.at.start, reason });
             }
-            Token::Redirection => drop(lexer.next(false)?),
+            Token::Redirection => continue,
             Token::Word(word) if word.is(last) && (command || last == "]]" || pattern) => {
                 open.pop();
                 (command, pattern) = (false, false);
@@ -191,7 +191,7 @@ fn compound(lexer: &mut Lexer<'_>, mut statement: Statement, mut open: Vec<&'sta
     loop {
         statement.at.end = statement.at.end.max(lexer.at);
         match lexer.next(false)? {
-            Token::Redirection => drop(lexer.next(false)?),
+            Token::Redirection => {}
             Token::Operator(end) => {
                 statement.end = end;
                 return Ok(statement);

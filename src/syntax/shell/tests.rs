@@ -59,9 +59,21 @@ fn what_cannot_be_told_is_not_guessed() {
         "$x\n",
         "x || return\n",
         "cat <<E\nx\n",
+        "x >",
+        "x > # y\n",
+        "x >> ; y\n",
         "readonly d d=\"$a\"\n",
     ] {
         assert!(read(Dialect::Sh, file).doubt().is_some(), "{file:?}");
+    }
+}
+
+#[test]
+fn what_is_redirected_takes_one_word() {
+    for file in ["x >&-\na=1\n", "x 2>&1; a=1\n", "x <y >z\na=1\n", "a=1 >&-\n", ">y a=1\n"] {
+        let environment = read(Dialect::Sh, file);
+        assert_eq!(value(&environment, "a"), "1", "{file:?}");
+        assert!(environment.doubt().is_none(), "{file:?}");
     }
 }
 
@@ -118,9 +130,14 @@ fn a_new_line_goes_behind_the_whole_command_line() {
 
 #[test]
 fn nothing_is_put_behind_a_line_that_goes_on() {
-    for (file, after) in
-        [("", Some("z\n")), ("a=1", Some("a=1\nz\n")), ("a=1\\\n", Some("a=1\\\nz\n")), ("a=1\\", None)]
-    {
+    for (file, after) in [
+        ("", Some("z\n")),
+        ("a=1", Some("a=1\nz\n")),
+        ("a=1\\\\\n", Some("a=1\\\\\nz\n")),
+        ("# b\\\n", Some("# b\\\nz\n")),
+        ("a=1\\\n", None),
+        ("a=1\\", None),
+    ] {
         let text = Text::new(file);
         let found = line_at_end(&text, "z").ok().map(|splice| text.apply(vec![splice]).unwrap());
         assert_eq!(found.as_deref(), after.map(str::as_bytes), "{file:?}");

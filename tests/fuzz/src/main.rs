@@ -9,17 +9,21 @@ mod dialect;
 mod hosts;
 mod input;
 mod journal;
+mod mutations;
 mod seeds;
 mod terminal;
 mod walker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 
 /// What is done with an input.
 type Target = Box<dyn Fn(&[u8]) + Send + Sync>;
+
+/// How long a mutation may be, in bytes.
+const LONGEST: usize = 4096;
 
 /// The target of this run.
 static TARGET: OnceLock<Target> = OnceLock::new();
@@ -57,10 +61,13 @@ fn start() {
         "names" => println!("{}", names().join("\n")),
         "seeds" => seeds::write(),
         name => match target(name) {
-            Some(target) => {
-                let _ = TARGET.set(target);
-                return;
-            }
+            Some(target) => match std::env::var("IPALIAS_FUZZ_MUTATIONS") {
+                Ok(count) => mutate(name, &target, count.parse().expect("a number")),
+                Err(_) => {
+                    let _ = TARGET.set(target);
+                    return;
+                }
+            },
             None => {
                 eprintln!("IPALIAS_FUZZ must be one of: names seeds {}", names().join(" "));
                 std::process::exit(2);
@@ -68,6 +75,16 @@ fn start() {
         },
     }
     std::process::exit(0);
+}
+
+/// The mutations of the corpus of `name` and of the inputs in `IPALIAS_FUZZ_SEEDS`.
+fn mutate(name: &str, target: &Target, count: usize) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let seeds = PathBuf::from(std::env::var_os("IPALIAS_FUZZ_SEEDS").expect("IPALIAS_FUZZ_SEEDS"));
+    let kept = PathBuf::from(std::env::var_os("IPALIAS_FUZZ_KEPT").expect("IPALIAS_FUZZ_KEPT"));
+    let dirs = [here.join("corpus").join(name), seeds.join(name)];
+    let words = here.join("dict").join(format!("{name}.dict"));
+    println!("{name}: {} inputs", mutations::run(target, &dirs, &words, count, LONGEST, &kept));
 }
 
 fuzz_target!(init: start(), |data: &[u8]| {
