@@ -82,8 +82,9 @@ impl<'c> Edits<'c> {
         let body = lines.join(part.text.eol());
         let splice = match last {
             Some(last) => line_after(&part.text, last, &body),
-            None => line_at_end(&part.text, &body).map_err(|refusal| refusal.at(&part.path, part.text.line_count()))?,
+            None => line_at_end(&part.text, &body),
         };
+        let splice = splice.map_err(|refusal| refusal.at(&part.path, part.text.line_count()))?;
         self.push(source, splice)
     }
 

@@ -318,10 +318,11 @@ impl Adding<'_> {
         let names = self.base.environment.names().filter(belongs);
         let last = names.flat_map(|name| self.base.assignments(name)).max_by_key(|assignment| assignment.next);
         let body = lines.join("\n");
-        match last {
-            Some(last) => Ok(line_after(text, last, &body)),
-            None => line_at_end(text, &body).map_err(|refusal| refusal.at(&self.base.path, text.line_count())),
-        }
+        let splice = match last {
+            Some(last) => line_after(text, last, &body),
+            None => line_at_end(text, &body),
+        };
+        splice.map_err(|refusal| refusal.at(&self.base.path, text.line_count()))
     }
 
     fn refuse(&self, reason: &str, hint: &str) -> anyhow::Error {

@@ -35,7 +35,7 @@ pub(super) fn append(reading: &Reading, aliases: &[&Alias], all: &mut Edits, not
             let dhcp = specs.is_empty().then(|| "\"dhcp\"".to_owned());
             let long = aliases.iter().map(|alias| long(alias));
             let additions: Vec<String> = dhcp.into_iter().chain(long).collect();
-            extend_array(reading, last, elements, &additions, all);
+            extend_array(reading, last, elements, &additions, all)?;
         }
         (value, Style::Words) => {
             let Some(text) = text_at(value, element) else { return Ok(()) };
@@ -180,8 +180,14 @@ fn blanks_to_lines(reading: &Reading, text: &Traced, specs: &[Spec], all: &mut E
     Ok(())
 }
 
-fn extend_array(reading: &Reading, last: &Assignment, elements: &[Element], additions: &[String], all: &mut Edits) {
-    let Some((_, text)) = reading.config.files.get(last.source) else { return };
+fn extend_array(
+    reading: &Reading,
+    last: &Assignment,
+    elements: &[Element],
+    additions: &[String],
+    all: &mut Edits,
+) -> Result<()> {
+    let Some((path, text)) = reading.config.files.get(last.source) else { return Ok(()) };
     let eol = text.eol();
     let in_last = |element: &&Element| element.at.start >= last.value_at.start && element.at.end <= last.value_at.end;
     let Some(element) = elements.iter().rfind(in_last).filter(|_| last.array) else {
@@ -191,8 +197,10 @@ fn extend_array(reading: &Reading, last: &Assignment, elements: &[Element], addi
         } else {
             // `config_IF[3]="..."`: further elements are added behind it.
             line_after(text, last, &format!("{}+=( {additions} )", last.name))
+                .map_err(|refusal| refusal.at(path, text.line_count()))?
         };
-        return all.push(reading, last.source, splice);
+        all.push(reading, last.source, splice);
+        return Ok(());
     };
     let bytes = text.bytes();
     let line = bytes
@@ -209,4 +217,5 @@ fn extend_array(reading: &Reading, last: &Assignment, elements: &[Element], addi
     let indent = String::from_utf8_lossy(indent).into_owned();
     let lines: String = additions.iter().map(|addition| format!("{eol}{indent}{addition}")).collect();
     all.push(reading, last.source, Splice::insert(at, lines));
+    Ok(())
 }

@@ -89,7 +89,15 @@ pub fn rendered_listing(json: &str) -> Result<String> {
 }
 
 fn of_json(text: &str) -> Option<Record> {
-    serde_json::from_str(text).ok()
+    serde_json::from_str(text).ok().filter(is_known)
+}
+
+/// Whether all origins and states are such as `live` writes.
+fn is_known(record: &Record) -> bool {
+    const ORIGINS: [&str; 6] = ["manual", "dhcp", "wellKnown", "linkLayer", "routerAdvertisement", "other"];
+    const STATES: [&str; 5] = ["preferred", "tentative", "duplicate", "deprecated", "invalid"];
+    let mut addresses = record.interfaces.iter().flat_map(|interface| &interface.addresses);
+    addresses.all(|one| ORIGINS.contains(&one.origin.as_str()) && STATES.contains(&one.state.as_str()))
 }
 
 /// The record with a line for each address.
@@ -127,9 +135,6 @@ pub(super) fn parsed(text: &str) -> Option<Record> {
             let skip_as_source = rest.contains(&"skip-as-source");
             let state =
                 rest.iter().find(|word| **word != "skip-as-source").map_or_else(preferred, |word| (*word).to_owned());
-            if origin.is_empty() || state.is_empty() {
-                return None;
-            }
             record.interfaces.last_mut()?.addresses.push(Address { address, origin, skip_as_source, state });
         } else if let Some(rest) = line.strip_prefix("interface ") {
             let mut words = rest.splitn(6, ' ');
@@ -145,7 +150,7 @@ pub(super) fn parsed(text: &str) -> Option<Record> {
             record.build = build.trim_end_matches(" wine").parse().ok()?;
         }
     }
-    Some(record)
+    Some(record).filter(is_known)
 }
 
 /// The record of a dump: `add address name="..." address=A mask=M`, `set address name="..." source=dhcp`.

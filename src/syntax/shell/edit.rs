@@ -62,7 +62,11 @@ fn in_front(front: &[u8]) -> &[u8] {
 }
 
 /// The splice that puts `line` on a line of its own behind the command line of `assignment`.
-pub fn line_after(text: &Text, assignment: &Assignment, line: &str) -> Splice {
+///
+/// # Errors
+///
+/// As of [`line_at_end`], if nothing comes behind that command line.
+pub fn line_after(text: &Text, assignment: &Assignment, line: &str) -> Result<Splice, Refusal> {
     line_at(text, assignment.next.min(text.bytes().len()), line)
 }
 
@@ -72,11 +76,18 @@ pub fn line_after(text: &Text, assignment: &Assignment, line: &str) -> Splice {
 ///
 /// If the last line ends in a backslash, be it before the line's end: the shell would take both for one.
 pub fn line_at_end(text: &Text, line: &str) -> Result<Splice, Refusal> {
-    if goes_on(text) {
+    line_at(text, text.bytes().len(), line)
+}
+
+fn line_at(text: &Text, at: usize, line: &str) -> Result<Splice, Refusal> {
+    if at == text.bytes().len() && goes_on(text) {
         let reason = "the file ends in a backslash, so that the last line would go on with whatever is put behind it";
         return Err(Refusal::new(Kind::Malformed, reason, "take the backslash away, or write the rest of that line"));
     }
-    Ok(line_at(text, text.bytes().len(), line))
+    // A byte order mark is a word to the shell.
+    let open = at > 0 && text.bytes().get(at - 1) != Some(&b'\n');
+    let eol = text.eol();
+    Ok(Splice::insert(at, format!("{}{line}{eol}", if open { eol } else { "" })))
 }
 
 /// Whether the last line goes on with whatever comes behind it. A comment does not.
@@ -86,10 +97,4 @@ fn goes_on(text: &Text) -> bool {
     let last = line.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let odd = last.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
     odd && !last.trim_ascii_start().starts_with(b"#")
-}
-
-fn line_at(text: &Text, at: usize, line: &str) -> Splice {
-    let open = at > text.bom_len() && text.bytes().get(at - 1) != Some(&b'\n');
-    let eol = text.eol();
-    Splice::insert(at, format!("{}{line}{eol}", if open { eol } else { "" }))
 }

@@ -123,7 +123,7 @@ fn a_new_line_goes_behind_the_whole_command_line() {
         let text = Text::new(file);
         let environment = read(Dialect::Sh, file);
         let assignment = environment.get("a").unwrap().assignments.last().unwrap();
-        let found = text.apply(vec![line_after(&text, assignment, "z")]).unwrap();
+        let found = text.apply(vec![line_after(&text, assignment, "z").unwrap()]).unwrap();
         assert_eq!(String::from_utf8_lossy(&found), after);
     }
 }

@@ -81,10 +81,12 @@ fn start() {
 fn mutate(name: &str, target: &Target, count: usize) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let seeds = PathBuf::from(std::env::var_os("IPALIAS_FUZZ_SEEDS").expect("IPALIAS_FUZZ_SEEDS"));
-    let kept = PathBuf::from(std::env::var_os("IPALIAS_FUZZ_KEPT").expect("IPALIAS_FUZZ_KEPT"));
+    let found = PathBuf::from(std::env::var_os("IPALIAS_FUZZ_FOUND").expect("IPALIAS_FUZZ_FOUND"));
     let dirs = [here.join("corpus").join(name), seeds.join(name)];
     let words = here.join("dict").join(format!("{name}.dict"));
-    println!("{name}: {} inputs", mutations::run(target, &dirs, &words, count, LONGEST, &kept));
+    let outcome = mutations::run(target, &dirs, &words, count, LONGEST, &found);
+    println!("{name}: {} inputs, {} finds", outcome.inputs, outcome.finds);
+    std::process::exit(i32::from(outcome.finds > 0));
 }
 
 fuzz_target!(init: start(), |data: &[u8]| {

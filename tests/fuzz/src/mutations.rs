@@ -2,9 +2,13 @@
 //! while they run. What libFuzzer tries depends on addresses and times; a check of a change must not.
 
 use std::fs;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::Target;
+
+/// After so many finds, more would say the same.
+const MOST_FINDS: usize = 20;
 
 /// SplitMix64.
 struct Generator(u64);
@@ -28,28 +32,49 @@ impl Generator {
     }
 }
 
-/// Runs `target` on the inputs in `dirs`, then on `count` mutations of them that are at most `longest` bytes. The one that
-/// is run stands in `kept`, should it be the last. Returns how many were run.
-pub fn run(target: &Target, dirs: &[PathBuf], words: &Path, count: usize, longest: usize, kept: &Path) -> usize {
+/// What a run over all inputs came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How many inputs were run.
+    pub inputs: usize,
+    /// How many of them broke a law.
+    pub finds: usize,
+}
+
+/// Runs `target` on the inputs in `dirs`, then on `count` mutations of them that are at most `longest` bytes. Those that
+/// break a law go to `found`, as does the one that is being run, should it end the process.
+pub fn run(target: &Target, dirs: &[PathBuf], words: &Path, count: usize, longest: usize, found: &Path) -> Outcome {
     let inputs: Vec<Vec<u8>> = dirs.iter().flat_map(|dir| contents(dir)).collect();
     let text = fs::read_to_string(words).unwrap_or_default();
     let words: Vec<Vec<u8>> = text.lines().filter_map(word).collect();
-    let all = |data: &[u8]| {
-        fs::write(kept, data).expect("a file for the input");
-        target(data);
+    let mut outcome = Outcome::default();
+    // Instead of libFuzzer's, which ends the process.
+    std::panic::set_hook(Box::new(|info| println!("{info}")));
+    let mut all = |data: &[u8]| {
+        let running = found.join("running");
+        fs::write(&running, data).expect("a file for the input");
+        outcome.inputs += 1;
+        if std::panic::catch_unwind(AssertUnwindSafe(|| target(data))).is_err() {
+            outcome.finds += 1;
+            let kept = found.join(format!("mutation-{}", outcome.finds));
+            println!("{}\n", kept.display());
+            fs::rename(&running, &kept).expect("a file for the input");
+        } else {
+            fs::remove_file(&running).expect("a file for the input");
+        }
+        outcome.finds < MOST_FINDS
     };
-    inputs.iter().for_each(|data| all(data));
     let mut generator = Generator(1);
-    for _ in 0..count {
+    let mutations = (0..count).map(|_| {
         let mut data = generator.one(&inputs).to_vec();
         for _ in 0..=generator.below(4) {
             mutate(&mut data, &mut generator, &inputs, &words);
         }
         data.truncate(longest);
-        all(&data);
-    }
-    let _ = fs::remove_file(kept);
-    inputs.len() + count
+        data
+    });
+    let _ = inputs.iter().cloned().chain(mutations).all(|data| all(&data));
+    outcome
 }
 
 /// One change: a bit, a byte, a range that goes, comes twice or is one of another input, a word of the dictionary.
