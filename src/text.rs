@@ -36,6 +36,11 @@ impl Line<'_> {
         self.start..self.next
     }
 
+    /// Whether a carriage return ends it, be it the last line and without a line end: to a shell it belongs to the last word.
+    pub fn ends_with_return(&self) -> bool {
+        self.next - self.start > self.content.len() + 1 || self.content.ends_with(b"\r")
+    }
+
     /// Whether it holds nothing but blanks.
     pub fn is_blank(&self) -> bool {
         self.content.iter().all(u8::is_ascii_whitespace)

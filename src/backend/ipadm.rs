@@ -25,6 +25,8 @@ pub const LISTING: &[&str] = &["ipadm", "show-addr", "-p", "-o", "addrobj,type,s
 
 const CONF: &str = "/etc/ipadm/ipadm.conf";
 
+const LOOPBACK: &str = "lo0";
+
 /// ipadm.
 #[derive(Debug, Clone, Copy)]
 pub struct Ipadm;
@@ -106,6 +108,10 @@ impl Backend for Ipadm {
         let (mut lines, mut after) = (String::new(), Vec::new());
         for alias in want {
             let interface = alias.interface.as_str();
+            if interface == LOOPBACK {
+                let reason = "lo0 is the loopback interface, whose addresses are not looked at here";
+                return Err(Refusal::new(Kind::Unacceptable, reason, "name another interface with -i").into());
+            }
             if let Some(file) = shadow(root, interface)? {
                 let hint = "use --backend solaris";
                 let reason =
@@ -156,9 +162,15 @@ impl Backend for Ipadm {
         let (path, text) = source(root)?;
         let mut splices = Vec::new();
         let mut after = Vec::new();
-        for object in objects(&path, &text) {
+        let objects = objects(&path, &text);
+        for object in &objects {
             let form = format!("address object {}", object.name);
             let Some(entry) = gone.iter().find(|entry| entry.form == form) else { continue };
+            if objects.iter().filter(|other| other.name == object.name).count() > 1 {
+                let reason = format!("there are several objects of the name {}", object.name);
+                let hint = "make the record anew: a name stands for one static address";
+                return Err(Refusal::new(Kind::Malformed, reason, hint).at(&path, entry.line).into());
+            }
             splices.extend(
                 object.lines.iter().filter_map(|line| text.line(*line)).map(|line| Splice::delete(line.range())),
             );
@@ -204,7 +216,7 @@ fn any_shadow(root: &Root) -> Result<Option<String>> {
     let interface = |name: &String| {
         let rest = name.strip_prefix("hostname.").or(name.strip_prefix("hostname6."));
         rest.is_some_and(|rest| {
-            rest != "lo0" && !rest.contains(['.', ':']) && rest.ends_with(|c: char| c.is_ascii_digit())
+            rest != LOOPBACK && !rest.contains(['.', ':']) && rest.ends_with(|c: char| c.is_ascii_digit())
         })
     };
     Ok(names.filter(interface).map(|name| format!("/etc/{name}")).next())
@@ -224,7 +236,7 @@ fn of_record(text: &Text) -> Vec<Object> {
         Some(Object {
             name: name.clone(),
             sort: sort.clone(),
-            address: address.parse().ok().filter(|_| sort == "static" && !name.starts_with("lo0/")),
+            address: address.parse().ok().filter(|_| sort == "static" && !is_of_loopback(name)),
             problem: temporary.then(|| "it is temporary, or of a lease".to_owned()).filter(|_| sort == "static"),
             lines: vec![number],
         })
@@ -291,6 +303,11 @@ fn line(path: &RootPath, name: &str, sort: &str, address: Option<IpNet>) -> Stri
     )
 }
 
+/// Whether an object, or in a listing an interface, is of the loopback.
+fn is_of_loopback(name: &str) -> bool {
+    name.split('/').next() == Some(LOOPBACK)
+}
+
 /// Whether ipadm(1M) takes `word` behind the slash (from memory; it may take more).
 fn is_object_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -319,7 +336,7 @@ fn primary(root: &Root, objects: &[Object]) -> Result<Option<String>> {
     let routers: Vec<IpAddr> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let reaches =
         |object: &&Object| object.address.is_some_and(|net| routers.iter().any(|router| net.contains(router)));
-    let own = || objects.iter().filter(|object| !object.name.starts_with("lo0/") && object.sort != "addrconf");
+    let own = || objects.iter().filter(|object| !is_of_loopback(&object.name) && object.sort != "addrconf");
     let found = own().find(reaches).or_else(|| own().next());
     Ok(found.and_then(|object| object.name.split('/').next().map(str::to_owned)))
 }

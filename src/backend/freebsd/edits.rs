@@ -7,7 +7,7 @@ use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Backup, Change};
 use crate::root::{Root, RootPath};
 use crate::syntax::shell::{Assignment, deletion, line_after, line_at_end};
-use crate::text::{Splice, Text};
+use crate::text::{Line, Splice, Text};
 
 /// Edits of the files of a chain, collected.
 pub(super) struct Edits<'c> {
@@ -28,9 +28,7 @@ impl<'c> Edits<'c> {
             let refusal = Refusal::new(Kind::Malformed, "this is the file of the system's defaults", hint);
             return Err(refusal.at(path, 0).into());
         }
-        if let Some(line) =
-            text.lines().find(|line| text.bytes().get(line.range()).is_some_and(|line| line.ends_with(b"\r\n")))
-        {
+        if let Some(line) = text.lines().find(Line::ends_with_return) {
             let hint = "convert the file to plain line ends: sh takes the carriage return for a part of the value";
             let refusal = Refusal::new(Kind::Malformed, "the line ends with a carriage return", hint);
             return Err(refusal.at(path, line.number).into());
@@ -65,6 +63,9 @@ impl<'c> Edits<'c> {
         }
         let main = format!("ifconfig_{key}");
         let Some(source) = self.home(&main) else {
+            if !self.chain.conf_files().iter().any(|name| name == "/etc/rc.conf") {
+                return Err(unread(&"/etc/rc.conf".into()).into());
+            }
             let splice = Splice::insert(0, format!("{}\n", lines.join("\n")));
             self.files.insert("/etc/rc.conf".into(), (Text::new(Vec::new()), vec![splice], Backup::Beside));
             return Ok(());
@@ -102,13 +103,17 @@ impl<'c> Edits<'c> {
         for (path, (text, splices, backup)) in self.files {
             let before = root.read(&path)?;
             if before.as_deref().unwrap_or_default() != text.bytes() {
-                let reason = "the system does not read this file: rc_conf_files in /etc/defaults/rc.conf leaves it out";
-                let hint = "name it there again, or write into one of the files that are named there";
-                return Err(Refusal::new(Kind::Malformed, reason, hint).at(&path, 0).into());
+                return Err(unread(&path).into());
             }
             let after = Some(text.apply(splices)?);
             changes.push(Change { before, path, after, mode: 0o644, backup });
         }
         Ok(changes)
     }
+}
+
+fn unread(path: &RootPath) -> Refusal {
+    let reason = "the system does not read this file: rc_conf_files in /etc/defaults/rc.conf leaves it out";
+    let hint = "name it there again, or write into one of the files that are named there";
+    Refusal::new(Kind::Malformed, reason, hint).at(path, 0)
 }

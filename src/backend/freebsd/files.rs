@@ -83,7 +83,7 @@ impl Chain {
         chain.defaults = chain.files.len();
         // The scripts go through the list once more, in case that a file of it has set it anew (from memory).
         for _ in 0..2 {
-            for path in chain.words("rc_conf_files", "/etc/rc.conf /etc/rc.conf.local") {
+            for path in chain.conf_files() {
                 chain.source(root, &path.as_str().into(), false)?;
             }
         }
@@ -104,6 +104,11 @@ impl Chain {
             }
         }
         Ok(chain)
+    }
+
+    /// The files of `rc_conf_files` as it is now.
+    pub(super) fn conf_files(&self) -> Vec<String> {
+        self.words("rc_conf_files", "/etc/rc.conf /etc/rc.conf.local")
     }
 
     /// The words of a variable as it is now.

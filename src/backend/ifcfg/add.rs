@@ -287,7 +287,12 @@ impl Adding<'_> {
         let new = self.lines6.iter().position(|line| line.starts_with("IPV6ADDR_SECONDARIES="));
         if let (Some(list), Some(new)) = (list, new) {
             let line = self.lines6.remove(new);
-            splices.extend(extended(list, line.split('"').nth(1).unwrap_or_default()));
+            let words = line.split('"').nth(1).unwrap_or_default();
+            if list.quote.is_none() && !self.base.is_bare(list) {
+                let hint = "write the whole list in one pair of quotes";
+                return self.base.malformed(list.line, "the list is put together from pieces", hint);
+            }
+            splices.extend(extended(list, words));
         }
         for (lines, family) in [(&self.lines4, FAMILY4), (&self.lines6, FAMILY6)] {
             if !lines.is_empty() {

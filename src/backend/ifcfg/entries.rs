@@ -202,7 +202,7 @@ pub(super) fn numbers(file: &File, start: &str) -> BTreeSet<u32> {
 fn broken(file: &File, names: &[String]) -> Option<String> {
     let ends = |name: &String| {
         let at = file.assignments(name).last()?.line.checked_sub(1)?;
-        file.text.line(at).filter(|line| !file.by_line && file.ends_with_return(line))
+        file.text.line(at).filter(|line| !file.by_line && line.ends_with_return())
     };
     let line = names.iter().find_map(ends)?;
     Some(format!("line {} ends with a carriage return, which breaks its value", line.number))

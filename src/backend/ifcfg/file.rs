@@ -145,7 +145,7 @@ impl File {
             let reason = "the file begins with a byte order mark, which hides its first variable";
             return self.malformed(1, reason, "take it out");
         }
-        if let Some(line) = self.text.lines().find(|line| self.ends_with_return(line)) {
+        if let Some(line) = self.text.lines().find(Line::ends_with_return) {
             let hint =
                 "convert the file to plain line ends: the shell takes the carriage return for a part of the value";
             return self.malformed(line.number, "the line ends with a carriage return", hint);
@@ -183,9 +183,10 @@ impl File {
         Err(Refusal::new(Kind::Malformed, reason, hint).at(&self.path, line).into())
     }
 
-    /// Whether a carriage return stands before the end of the line.
-    pub(super) fn ends_with_return(&self, line: &Line<'_>) -> bool {
-        self.text.bytes().get(line.range()).is_some_and(|line| line.ends_with(b"\r\n"))
+    /// Whether the value has neither quotes nor anything else that is special to a shell.
+    pub(super) fn is_bare(&self, assignment: &Assignment) -> bool {
+        let value = self.text.bytes().get(assignment.value_at.clone()).unwrap_or_default();
+        value.iter().all(|byte| byte.is_ascii_alphanumeric() || b".:/-_,".contains(byte))
     }
 
     /// Whether the value is put together by expansions, or goes on in the next line.

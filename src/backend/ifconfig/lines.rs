@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::error::{Kind, Refusal};
 use crate::root::RootPath;
-use crate::text::{Splice, Text};
+use crate::text::{self, Splice, Text};
 
 /// Why a last line has no effect.
 pub(in crate::backend) const UNREAD: &str = "the last line has no line end, so it is not read";
@@ -136,10 +136,7 @@ impl File {
 
 /// The refusal of a file with carriage returns.
 pub(in crate::backend) fn crlf_refusal(path: &RootPath, text: &Text) -> Option<Refusal> {
-    let ends = |line: &crate::text::Line<'_>| {
-        text.bytes().get(line.range()).is_some_and(|line| line.ends_with(b"\r\n") || line.ends_with(b"\r"))
-    };
-    let line = text.lines().find(ends)?;
+    let line = text.lines().find(text::Line::ends_with_return)?;
     let hint = "convert the file to plain line ends: the carriage return becomes a part of the last word";
     Some(Refusal::new(Kind::Malformed, "the line ends with a carriage return", hint).at(path, line.number))
 }

@@ -11,7 +11,7 @@ use super::config::version;
 use super::files::{ETC, Profile, Site};
 use super::{Survey, as_kept, load, restart};
 use crate::alias::{Alias, IfName};
-use crate::backend::{Situation, may_be};
+use crate::backend::Situation;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Apply, Check, Direct, Plan, Staged, Step};
 use crate::root::Root;
@@ -116,7 +116,8 @@ fn profile_for(survey: &Survey, interface: &IfName) -> Result<usize> {
             .into());
     }
     let others = survey.uses.iter().filter(|using| using.profile == index && using.problem.is_none());
-    if let Some(other) = others.map(|using| using.interface.as_str()).find(|other| !may_be(other, interface)) {
+    let is_other = |other: &&str| *other != name && survey.scene.link(other).is_some();
+    if let Some(other) = others.map(|using| using.interface.as_str()).find(is_other) {
         return Err(shared(profile, other).into());
     }
     if let Some(refusal) = not_editable(profile) {

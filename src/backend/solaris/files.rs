@@ -10,7 +10,7 @@ use crate::alias::{host_prefix, netmask_to_prefix, with_prefix};
 use crate::backend::{Entry, Role};
 use crate::error::{Kind, Refusal, Result};
 use crate::root::{Root, RootPath};
-use crate::text::Text;
+use crate::text::{Line, Text};
 
 /// One file.
 pub(super) struct File {
@@ -56,10 +56,7 @@ impl File {
 
     /// Refuses to edit a file that is broken already.
     pub(super) fn sound(&self) -> Result<()> {
-        let crlf = |line: &crate::text::Line<'_>| {
-            self.text.bytes().get(line.range()).is_some_and(|line| line.ends_with(b"\r\n"))
-        };
-        if let Some(line) = self.text.lines().find(crlf) {
+        if let Some(line) = self.text.lines().find(Line::ends_with_return) {
             let hint = "convert the file to plain line ends: ifconfig takes the carriage return for a part of the word";
             let refusal = Refusal::new(Kind::Malformed, "the line ends with a carriage return", hint);
             return Err(refusal.at(&self.path, line.number).into());
@@ -69,6 +66,14 @@ impl File {
             let hint = "write each call of ifconfig on one line, or edit the file by hand";
             let refusal = Refusal::new(Kind::Malformed, "the line goes on with the next one", hint);
             return Err(refusal.at(&self.path, line.number).into());
+        }
+        for line in self.text.lines() {
+            let words = words(line.content, line.start);
+            if let Some((word, _)) = words.iter().find(|(word, _)| has_odd_prefix(word)) {
+                let hint = "write a length of at most 32, or 128 for IPv6";
+                let refusal = Refusal::new(Kind::Malformed, format!("{word} has no prefix length"), hint);
+                return Err(refusal.at(&self.path, line.number).into());
+            }
         }
         Ok(())
     }
@@ -187,6 +192,13 @@ pub(super) fn addresses(file: &File, tables: &Tables) -> Vec<Address> {
             .for_each(|address| address.entry.problem = Some(UNREAD.to_owned()));
     }
     all
+}
+
+/// Whether `word` is an address with something behind its slash that is no prefix length.
+fn has_odd_prefix(word: &str) -> bool {
+    let Some((ip, bits)) = word.split_once('/') else { return false };
+    let Ok(ip) = ip.parse::<IpAddr>() else { return false };
+    bits.parse::<u8>().ok().is_none_or(|bits| with_prefix(ip, bits).is_none())
 }
 
 fn words(line: &[u8], start: usize) -> Vec<Word> {
