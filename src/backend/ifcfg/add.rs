@@ -108,8 +108,13 @@ impl Adding<'_> {
             if self.files.names.contains(label.as_str()) {
                 return Err(self.refuse(&format!("ifcfg-{label} is there already"), "choose another label"));
             }
-            if let Some(file) = self.files.files.iter().find(|file| file.device == label.as_str()) {
-                let reason = format!("{} has DEVICE={label} already", file.path);
+            // The scripts take the number, whatever stands before its colon.
+            let is_same = |file: &&File| {
+                let own = file.sort == Sort::Alias && file.stem() == self.interface;
+                file.device == label.as_str() || own && file.device.split_once(':').map(|(_, rest)| rest) == number
+            };
+            if let Some(file) = self.files.files.iter().find(is_same) {
+                let reason = format!("{} has DEVICE={} already", file.path, file.device);
                 return Err(self.refuse(&reason, "choose another label"));
             }
             if readers != Readers::Scripts && !same_name {
@@ -131,8 +136,9 @@ impl Adding<'_> {
         let number =
             move |label: &str| label.strip_prefix(interface)?.strip_prefix(':').and_then(|number| number.parse().ok());
         let named = self.files.names.iter().filter_map(|name| number(name));
-        let aliases = self.files.files.iter().filter(|file| file.sort == Sort::Alias);
-        let said = aliases.filter_map(|file| number(&file.device));
+        let aliases = self.files.files.iter().filter(|file| file.sort == Sort::Alias && file.stem() == interface);
+        // The scripts take the number, whatever stands before its colon.
+        let said = aliases.filter_map(|file| file.device.split_once(':')?.1.parse().ok());
         let up = now.up.iter().filter_map(|up| number(up.label.as_deref()?));
         let mut taken: BTreeSet<u32> = named.chain(said).chain(up).collect();
         for range in self.files.ranges(self.base) {
