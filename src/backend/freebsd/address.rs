@@ -136,6 +136,8 @@ fn own_options(options: &[String]) -> usize {
             "netmask" | "broadcast" | "prefixlen" | "vhid" | "advskew" | "advbase" | "pass" | "state" | "peer"
             | "peer6" | "pltime" | "vltime" => 2,
             "alias" | "eui64" | "anycast" | "autoconf" | "deprecated" | "tentative" | "no_dad" | "prefer_source" => 1,
+            // Without a word before it, that of the other end.
+            word if parse(word, 1).is_some() => 1,
             _ => break,
         };
     }

@@ -59,8 +59,9 @@ fn keeps_others(root: &Root, plan: &Plan, gone: &[Entry]) -> Result<()> {
     let effective =
         |entries: &[Entry]| -> BTreeSet<_> { entries.iter().filter(|entry| entry.is_effective()).map(place).collect() };
     let (had, kept) = (effective(&old), effective(&new));
-    let goes: BTreeSet<_> = gone.iter().map(place).collect();
-    if let Some(left) = new.iter().find(|entry| entry.is_effective() && goes.contains(&place(entry))) {
+    let goes: BTreeSet<_> = gone.iter().map(|entry| (entry.interface.as_str(), entry.address.addr())).collect();
+    let is_left = |entry: &&Entry| goes.contains(&(entry.interface.as_str(), entry.address.addr()));
+    if let Some(left) = new.iter().find(|entry| entry.is_effective() && is_left(entry)) {
         let reason = format!("{} would still be read from the rest of the value", left.address);
         let hint = "take the address out by hand; a word of that value means nothing to ifconfig";
         return Err(Refusal::new(Kind::Malformed, reason, hint).at(&left.path, left.line).into());
@@ -72,10 +73,7 @@ fn keeps_others(root: &Root, plan: &Plan, gone: &[Entry]) -> Result<()> {
         let hint = "take the address out by hand; a word of that value means nothing to ifconfig";
         return Err(Refusal::new(Kind::Malformed, reason, hint).at(&fresh.path, fresh.line).into());
     }
-    let lost = old.iter().find(|entry| {
-        let place = place(entry);
-        entry.is_effective() && !goes.contains(&place) && !kept.contains(&place)
-    });
+    let lost = old.iter().find(|entry| entry.is_effective() && !is_left(entry) && !kept.contains(&place(entry)));
     let Some(lost) = lost else { return Ok(()) };
     let reason = format!("{} would lose its effect: its number cannot be closed up", lost.address);
     let hint = "another file sets that number, too; put the aliases of this interface into one file first";
