@@ -196,7 +196,12 @@ fn source(root: &Root) -> Result<(RootPath, Text)> {
         Some(bytes) => bytes,
         None => root.read(&path)?.unwrap_or_default(),
     };
-    Ok((path, Text::new(bytes)))
+    let text = Text::new(bytes);
+    if text.has_bom() {
+        let reason = "the file begins with a byte order mark, which would be a part of the first name";
+        return Err(Refusal::new(Kind::Malformed, reason, "take it out").at(&path, 1).into());
+    }
+    Ok((path, text))
 }
 
 /// The hostname file that makes the start scripts pass over ipadm's configuration of an interface.

@@ -1,6 +1,7 @@
 //! What a Windows system has, as a record: the JSON that the running program makes of the IP Helper listing, a rendering of
 //! it with a line for each address, or the text of `netsh interface ipv4 dump`, whose keywords are not translated.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Context as _;
@@ -92,12 +93,14 @@ fn of_json(text: &str) -> Option<Record> {
     serde_json::from_str(text).ok().filter(is_known)
 }
 
-/// Whether all origins and states are such as `live` writes.
+/// Whether all origins and states are such as `live` writes, and every interface can be told from the others.
 fn is_known(record: &Record) -> bool {
     const ORIGINS: [&str; 6] = ["manual", "dhcp", "wellKnown", "linkLayer", "routerAdvertisement", "other"];
     const STATES: [&str; 5] = ["preferred", "tentative", "duplicate", "deprecated", "invalid"];
+    let mut keys = BTreeSet::new();
     let mut addresses = record.interfaces.iter().flat_map(|interface| &interface.addresses);
-    addresses.all(|one| ORIGINS.contains(&one.origin.as_str()) && STATES.contains(&one.state.as_str()))
+    record.interfaces.iter().all(|interface| !interface.key().is_empty() && keys.insert(interface.key()))
+        && addresses.all(|one| ORIGINS.contains(&one.origin.as_str()) && STATES.contains(&one.state.as_str()))
 }
 
 /// The record with a line for each address.
