@@ -176,6 +176,11 @@ impl<'p> Planner<'p> {
             let reason = format!("{INTERFACES} has no stanza for {device}");
             return Err(Refusal::new(Kind::Unacceptable, reason, format!("it has stanzas for {known}")).into());
         };
+        if let Some(reason) = base.source.unread.as_ref().or(base.refused.as_ref()) {
+            let hint = format!("move the stanza of {device} to where it is read first");
+            let refusal = Refusal::new(Kind::Malformed, reason.clone(), hint);
+            return Err(refusal.at(&base.source.path, base.head.number()).into());
+        }
         if self.tree.flavour.is_two() {
             self.check_fold(device)?;
         }
