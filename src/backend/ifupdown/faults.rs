@@ -4,7 +4,7 @@
 //! `networkinterfaces.py` of ifupdown2). Leaves out what depends on other lines: see `reader`.
 
 use crate::syntax::words::WordLine;
-use crate::text::Text;
+use crate::text::{Line, Text};
 
 use super::flavour::Flavour;
 use super::stanza::{Effect, Family, Source};
@@ -30,6 +30,10 @@ pub(super) fn of_bytes(source: &Source, flavour: Flavour, whole: Effect) -> Vec<
     if let Some(at) = lone_cr.filter(|_| !flavour.is_strict()) {
         let reason = format!("{} takes the carriage return in the middle for a line end", flavour.name());
         unclear(line_of(at), &reason, "remove the carriage return");
+    }
+    if let Some(line) = source.text.lines().find(Line::ends_with_return).filter(|_| !flavour.dialect().cr_is_blank) {
+        let reason = format!("{} takes the carriage return for a part of the last word", flavour.name());
+        unclear(line.number, &reason, "convert the file to plain line ends");
     }
     if let Some(line) = template_line(&source.text).filter(|_| flavour.is_two()) {
         let hint = "put the addresses into the template, or remove the percent signs";
