@@ -42,8 +42,9 @@ impl<'c> Edits<'c> {
     /// Gives an assignment of nothing a value.
     pub(super) fn fill(&mut self, empty: &Assignment, value: &str) -> Result<()> {
         let Some(part) = self.chain.files.get(empty.source) else { return Ok(()) };
-        if part.text.bytes().get(empty.value_at.clone()).is_some_and(|written| written.contains(&b'\n')) {
-            let reason = format!("the empty value of {} goes on in the next line", empty.name);
+        let written = part.text.bytes().get(empty.value_at.clone()).unwrap_or_default();
+        if !written.iter().all(|byte| matches!(byte, b'"' | b'\'')) {
+            let reason = format!("what is written for {} comes to nothing", empty.name);
             let refusal = Refusal::new(Kind::Malformed, reason, "write it as two quotes, or take the line out");
             return Err(refusal.at(&part.path, empty.line).into());
         }
