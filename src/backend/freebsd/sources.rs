@@ -81,7 +81,8 @@ pub(super) fn entries(chain: &Chain, sources: &[Source<'_>], interface: &str) ->
         let reaches = |entry: &&mut Entry| router.is_some_and(|router| entry.address.contains(&router));
         let in_list = |entry: &&mut Entry| {
             let wide = entry.address.prefix_len() < host_prefix(entry.address.addr());
-            wide && !is_six && (entry.form.contains("ipv4_addrs_") || entry.form.ends_with("_aliases"))
+            let form = entry.form.strip_prefix("range of ").unwrap_or(&entry.form);
+            wide && !is_six && (form.starts_with("ipv4_addrs_") || form.ends_with("_aliases"))
         };
         let first = match all.iter_mut().filter(of_family).find(reaches) {
             None => all.iter_mut().filter(of_family).find(in_list),
