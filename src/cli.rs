@@ -186,7 +186,8 @@ pub struct Add {
     /// netplan: edit the file that configures the interface, instead of an own file beside it
     #[arg(long)]
     pub in_place: bool,
-    /// Even if the address is in use elsewhere, belongs to another program, or stands in a file of another system
+    /// Even if the address is in use elsewhere, belongs to another program, stands in a file of another system, or is one of
+    /// more than 8192
     #[arg(long)]
     pub force: bool,
     /// Do not tell the neighbours that the address is here now (gratuitous ARP, unsolicited neighbour advertisement)

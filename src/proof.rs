@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Role, may_be};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::Plan;
-use crate::root::{NodeKind, Root, RootPath};
+use crate::plan::{Change, Plan};
+use crate::root::{self, NodeKind, Root, RootPath};
 
 /// What a plan has to achieve.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,12 @@ pub enum Goal<'a> {
 /// it is.
 pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goal: Goal<'_>) -> Result<Vec<Entry>> {
     have_a_directory(root, plan)?;
-    let new = backend
-        .entries(&plan.overlay(root))
-        .map_err(|error| unproven(&format!("the result cannot be read: {error:#}")))?;
+    stays_readable(plan)?;
+    let overlay = plan.overlay(root);
+    let new = backend.entries(&overlay).map_err(|error| match overlay.is_exhausted() {
+        true => too_much(&format!("{error:#}")),
+        false => unproven(&format!("the result cannot be read: {error:#}")),
+    })?;
     let mut balance = Balance::default();
     old.iter().for_each(|entry| balance.count(entry, -1));
     new.iter().for_each(|entry| balance.count(entry, 1));
@@ -75,6 +78,20 @@ fn have_a_directory(root: &Root, plan: &Plan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a file that would grow beyond what is read, so that the next run could not take anything out of it.
+fn stays_readable(plan: &Plan) -> Result<()> {
+    let reason = |change: &Change| change.after.as_deref().and_then(root::oversize);
+    match plan.written().find_map(|change| Some((&change.path, reason(change)?))) {
+        Some((path, reason)) => Err(too_much(reason).at(path, 0).into()),
+        None => Ok(()),
+    }
+}
+
+fn too_much(what: &str) -> Refusal {
+    let reason = format!("with these addresses {what}, and ipalias could not read it again");
+    Refusal::new(Kind::Unacceptable, reason, "configure fewer; a block that is routed to the host can be one route to lo")
 }
 
 /// How often each effective entry is there more (or less) than before: by address, then device, label and role.

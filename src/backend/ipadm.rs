@@ -50,6 +50,10 @@ impl Backend for Ipadm {
         "ipadm"
     }
 
+    fn home(&self) -> &'static str {
+        "ipadm"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let (path, text) = source(root)?;
         if !solaris::has_ipadm(root)? && root.kind(&path)? == NodeKind::Absent {

@@ -66,6 +66,10 @@ pub trait Backend: Sync {
     /// The name that `--backend` takes and `fixtures/` uses.
     fn name(&self) -> &'static str;
 
+    /// Where its configuration begins: a file, a directory, or a command where there are no files. Backends with the same
+    /// home read the same files, and a host has one of them.
+    fn home(&self) -> &'static str;
+
     /// Whether this system is in charge of the primary interface of `root`, and on what evidence.
     fn detect(&self, root: &Root) -> Result<Stance>;
 

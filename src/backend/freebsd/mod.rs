@@ -35,6 +35,10 @@ impl Backend for FreeBsd {
         "freebsd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/rc.conf"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let chain = Chain::read(root)?;
         let mut strength = Strength::Enabled;

@@ -33,6 +33,10 @@ impl Backend for Ifcfg {
         "ifcfg"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/sysconfig/network-scripts"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let names = root.list(&DIR.into())?;
         let is_configuration = |name: &Vec<u8>| name.starts_with(b"ifcfg-") && name != b"ifcfg-lo";

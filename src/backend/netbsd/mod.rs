@@ -43,6 +43,10 @@ impl Backend for NetBsd {
         "netbsd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/ifconfig.IF"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let script = String::from_utf8_lossy(&root.read(&"/etc/rc.d/network".into())?.unwrap_or_default()).into_owned();
         if script.is_empty() {

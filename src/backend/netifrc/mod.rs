@@ -34,6 +34,10 @@ impl Backend for Netifrc {
         "netifrc"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/conf.d/net"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         if host::os_release(root)?.id == "funtoo" {
             let reason = "Funtoo has network scripts of its own, which read /etc/conf.d/netif.IF";

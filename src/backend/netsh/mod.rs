@@ -31,6 +31,10 @@ impl Backend for Netsh {
         "netsh"
     }
 
+    fn home(&self) -> &'static str {
+        "netsh"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some((path, record)) = read(root)? else {
             return Ok(Stance::NotInCharge("this is not Windows".to_owned()));

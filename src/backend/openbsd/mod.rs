@@ -38,6 +38,10 @@ impl Backend for OpenBsd {
         "openbsd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/hostname.IF"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let script = String::from_utf8_lossy(&root.read(&"/etc/netstart".into())?.unwrap_or_default()).into_owned();
         let subr = root.kind(&"/etc/rc.d/rc.subr".into())? != NodeKind::Absent;

@@ -30,6 +30,10 @@ impl Backend for Solaris {
         "solaris"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/hostname.IF"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some(release) = release(root)? else {
             return Ok(Stance::NotInCharge("this is no Solaris: /etc/release does not say so".to_owned()));

@@ -34,6 +34,10 @@ impl Backend for Wicked {
         "wicked"
     }
 
+    fn home(&self) -> &'static str {
+        DIR
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let reader = reader(root)?;
         let files = files(root, reader)?;

@@ -84,8 +84,8 @@ pub(super) fn unclaimed(root: &Root, missing: &[Alias], old: &[Entry], detection
     }
     // What the backend in charge reads it has judged itself, and what is below /run is made from other files.
     let judged: BTreeSet<&RootPath> = old.iter().map(|entry| &entry.path).chain(&detection.claim.files).collect();
-    let in_charge = [Some(detection.backend), detection.below].map(|backend| backend.map(backend::Backend::name));
-    for other in backend::ALL.iter().filter(|other| !in_charge.contains(&Some(other.name()))) {
+    let in_charge = [Some(detection.backend), detection.below].map(|backend| backend.map(backend::Backend::home));
+    for other in backend::ALL.iter().filter(|other| !in_charge.contains(&Some(other.home()))) {
         let entries = match other.entries(root) {
             Err(error) if error.is::<Refusal>() => continue,
             entries => entries?,
@@ -113,6 +113,21 @@ pub(super) fn unclaimed(root: &Root, missing: &[Alias], old: &[Entry], detection
         }
     }
     Ok(())
+}
+
+/// The most addresses that a running system is given without being asked twice: Linux looks through all of them for each
+/// new one, so that 8,192 take a second and 65,536 nine minutes (measured).
+const MOST_UP: usize = 8192;
+
+/// Refuses more addresses than a kernel takes in bearable time. `new` are brought up beside those of `now`.
+pub(super) fn bearable(new: usize, now: &Situation) -> Result<()> {
+    let all = now.up.len() + new;
+    if new == 0 || all <= MOST_UP {
+        return Ok(());
+    }
+    let reason = format!("{all} addresses would be up, and from {MOST_UP} on the kernel takes minutes over them");
+    let hint = "use --apply none to write the files only, or --force if it may take its time";
+    Err(Refusal::new(Kind::Unacceptable, reason, hint).into())
 }
 
 /// A refusal on NixOS gets the lines to add instead of an example.
@@ -150,4 +165,16 @@ pub(super) fn too_wide(alias: &Alias, primaries: &[&Entry], now: &Situation) -> 
             net.trunc()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_the_kernel_bears() {
+        let now = Situation::default();
+        assert!(bearable(MOST_UP, &now).is_ok() && bearable(0, &now).is_ok());
+        assert!(bearable(MOST_UP + 1, &now).unwrap_err().to_string().contains("8193 addresses"));
+    }
 }

@@ -11,7 +11,7 @@ use super::perform::{self, OnLink, Proposal, Wish};
 use super::{Session, resolved, situation, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Entry, Role, Situation, cpanel};
-use crate::cli::{Add, Verb};
+use crate::cli::{Add, Apply, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::live::{Expectation, Snapshot};
@@ -59,6 +59,9 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         notes.push(format!("--in-place means nothing to {}, which has no file of ipalias's own", backend.name()));
     }
     if !arguments.force {
+        if session.apply() != Apply::None {
+            checks::bearable(missing.len() + down.len(), &now)?;
+        }
         checks::unclaimed(&session.root, &missing, &old, &detection)?;
     }
     let mut plan = if missing.is_empty() { Plan::nothing() } else { backend.add(&session.root, &missing, &now)? };
