@@ -134,6 +134,14 @@ impl Stop {
         std::fs::read_link(format!("/proc/{}/fd/{}", self.process, self.arguments[index] as i32)).ok()
     }
 
+    /// The flags that the file descriptor in argument `index` was opened with (proc_pid_fdinfo(5)).
+    pub fn flags(&self, index: usize) -> i32 {
+        let way = format!("/proc/{}/fdinfo/{}", self.process, self.arguments[index] as i32);
+        let info = std::fs::read_to_string(way).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        flags.map_or(0, |octal| i32::from_str_radix(octal.trim(), 8).unwrap())
+    }
+
     /// The string in argument `index`.
     pub fn string(&self, index: usize) -> Option<PathBuf> {
         let mut text = Vec::new();
