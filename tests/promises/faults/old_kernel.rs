@@ -4,9 +4,11 @@
 //! Shown by system calls that fail as they would; a kernel of that age was not booted.
 
 use std::path::Path;
+use std::process::Command;
 
-use super::tracer::{Ending, Stop, Stops, Verdict, run};
+use super::tracer::{Ending, Stop, Stops, Verdict, confine, run};
 use super::{on_each, representative, scene};
+use crate::lab::{self, PROGRAM};
 use crate::support::cases::{Stage, addresses, backends, options};
 use crate::support::{configuration, differences, ipalias, read_tree};
 
@@ -64,4 +66,48 @@ fn linux_3_2_is_enough() {
     let unknown: usize = unknown.iter().sum();
     println!("{} backends, {unknown} calls that Linux 3.2 does not know", cases.len());
     assert!(unknown > cases.len(), "{unknown} calls: the kernel is not as old as it should be");
+}
+
+const FLAVOUR: &str = "bookworm:ifupdown";
+const FOUR: &str = "198.51.100.77";
+const SIX: &str = "2001:db8:1::77";
+
+/// On a running system, where it starts the system's own commands; these are in the same position.
+#[test]
+fn linux_3_2_is_enough_for_a_running_system() {
+    if lab::is_possible() {
+        lab::enter(FLAVOUR, |root| lab::lay_out(FLAVOUR, root), "faults::old_kernel::inside", &[]);
+    }
+}
+
+#[test]
+#[ignore = "runs inside a namespace"]
+fn inside() {
+    if lab::inside().is_none() {
+        return;
+    }
+    lab::start(FLAVOUR);
+    let before = lab::look();
+    let is_up = |up: bool| [FOUR, SIX].iter().all(|address| lab::look().contains(address) == up);
+    for (arguments, up) in [
+        (["add", FOUR, SIX].as_slice(), true),
+        (&["list"], true),
+        (&["remove", FOUR, SIX], false),
+        (&["rollback"], true),
+        (&["rollback"], false),
+    ] {
+        let op = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
+        let filter = vec![
+            op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            op(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 0, 1, NEWEST as u32),
+            op(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+            op(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let mut command = Command::new(PROGRAM);
+        confine(command.args(arguments), filter);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert!(is_up(up), "{arguments:?}: {output:?}\n{}", lab::look());
+    }
+    assert_eq!(lab::look(), before);
 }
