@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Part of the scripts in this folder: where things are, programs of a package registry, and what docs/fleets.md says to type.
 
+# shellcheck disable=SC2034 # some are for those who read this
 TOP=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 HERE=$TOP/tests/fleets
 CACHE=$TOP/target/fleets
@@ -13,7 +14,8 @@ packages() {
   dir=$CACHE/$1-$(printf '%s\n' "${@:2}" | sha256sum | cut -c1-10)
   [ -e "$dir/ready" ] || {
     rm -rf "$dir"
-    python3 -m venv "$dir" && "$dir/bin/pip" install --quiet --disable-pip-version-check "${@:2}" && touch "$dir/ready"
+    # Without a pip of its own: that would take longer than the packages.
+    python3 -m venv --without-pip "$dir" && pip3 --python "$dir/bin/python3" install --quiet --no-compile "${@:2}" && touch "$dir/ready"
   } >&2 || die "no ${*:2}"
   echo "$dir"
 }
@@ -35,7 +37,7 @@ check() {
   if said=$("$@" 2>&1); then
     passed=$((passed + 1)) && echo "ok   $what"
   else
-    failed=$((failed + 1)) && echo "FAIL $what" && sed 's/^/     | /' <<<"$said"
+    failed=$((failed + 1)) && printf 'FAIL %s\n     | %s\n' "$what" "${said//$'\n'/$'\n     | '}"
   fi
 }
 not() { ! "$@"; }
