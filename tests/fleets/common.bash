@@ -5,6 +5,7 @@
 TOP=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 HERE=$TOP/tests/fleets
 CACHE=$TOP/target/fleets
+LAB=$TOP/tests/lab/lab LAB_DIR=${LAB_DIR:-$TOP/target/lab}
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 
@@ -20,13 +21,32 @@ packages() {
   echo "$dir"
 }
 
-# snippet NAME: the block of docs/fleets.md whose first line is "# NAME".
+# debian SUITE PACKAGE: a folder with this package of Debian's and what it needs, unpacked, for `lab up --tree` on SUITE:netplan,
+# the flavour that has Python; what that has already is left out. SUITE has to be the machine's own.
+debian() {
+  local dir=$CACHE/$2-$1 status
+  [ -e "$dir/ready" ] || {
+    status=$("$LAB" chroot "$1:netplan" cat /var/lib/dpkg/status)
+    rm -rf "$dir" && mkdir -p "$dir/debs/partial" "$dir/tree/usr"
+    echo "$status" >"$dir/status"
+    apt-get -qq -o Dir::State::status="$dir/status" -o Dir::Cache::archives="$dir/debs" -o APT::Sandbox::User=root \
+      --no-install-recommends --download-only --yes install "$2"
+    for deb in "$dir"/debs/*.deb; do dpkg -x "$deb" "$dir/tree"; done
+    # There these are links to folders of /usr, and have to stay such.
+    for name in bin lib lib64 sbin; do
+      [ ! -d "$dir/tree/$name" ] || { cp -a "$dir/tree/$name" "$dir/tree/usr/" && rm -r "$dir/tree/$name"; }
+    done
+    touch "$dir/ready"
+  } >&2 || die "no $2 of $1"
+  echo "$dir/tree"
+}
+
+# snippet NAME: the block of docs/fleets.md whose first line is "# NAME", or the second, below one that says what it is.
 snippet() {
-  awk -v first="# $1" '
-    /^```/ { inside = 0; fence = !fence; next_is_first = fence; next }
-    next_is_first { inside = $0 == first; next_is_first = 0 }
-    inside { print; found = 1 }
-    END { exit !found }' "$TOP/docs/fleets.md" || die "docs/fleets.md has no $1"
+  awk -v name="# $1" '
+    /^```/ { if (named) exit; block = ""; line = 0; fence = !fence; next }
+    fence { block = block $0 "\n"; if (++line <= 2 && $0 == name) named = 1 }
+    END { printf "%s", named ? block : ""; exit !named }' "$TOP/docs/fleets.md" || die "docs/fleets.md has no $1"
 }
 
 passed=0 failed=0
