@@ -24,21 +24,24 @@ packages() {
 # debian SUITE PACKAGE: a folder with this package of Debian's and what it needs, unpacked, for `lab up --tree` on SUITE:netplan,
 # the flavour that has Python; what that has already is left out. SUITE has to be the machine's own.
 debian() {
-  local dir=$CACHE/$2-$1 status
+  local dir=$CACHE/$2-$1
   [ -e "$dir/ready" ] || {
-    status=$("$LAB" chroot "$1:netplan" cat /var/lib/dpkg/status)
     rm -rf "$dir" && mkdir -p "$dir/debs/partial" "$dir/tree/usr"
-    echo "$status" >"$dir/status"
-    apt-get -qq -o Dir::State::status="$dir/status" -o Dir::Cache::archives="$dir/debs" -o APT::Sandbox::User=root \
-      --no-install-recommends --download-only --yes install "$2"
+    "$LAB" chroot "$1:netplan" cat /var/lib/dpkg/status >"$dir/status"
+    download "$dir" "$2" || { apt-get -qq update && download "$dir" "$2"; }
     for deb in "$dir"/debs/*.deb; do dpkg -x "$deb" "$dir/tree"; done
     # There these are links to folders of /usr, and have to stay such.
     for name in bin lib lib64 sbin; do
       [ ! -d "$dir/tree/$name" ] || { cp -a "$dir/tree/$name" "$dir/tree/usr/" && rm -r "$dir/tree/$name"; }
     done
     touch "$dir/ready"
-  } >&2 || die "no $2 of $1"
+  } >&2
+  [ -e "$dir/ready" ] || die "no $2 of $1"
   echo "$dir/tree"
+}
+download() { # DIR PACKAGE
+  apt-get -qq -o Dir::State::status="$1/status" -o Dir::Cache::archives="$1/debs" -o APT::Sandbox::User=root \
+    --no-install-recommends --download-only --yes install "$2"
 }
 
 # snippet NAME: the block of docs/fleets.md whose first line is "# NAME", or the second, below one that says what it is.
