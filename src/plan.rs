@@ -216,8 +216,9 @@ fn in_one(earlier: Vec<Step>, later: Vec<Step>) -> Vec<Step> {
     let mut rest = earlier.as_slice();
     let (mut all, mut waiting) = (Vec::with_capacity(earlier.len() + later.len()), Vec::new());
     for step in later {
-        let same = rest.iter().position(|other| step.repeat_after_undo && *other == step);
-        let Some((before, behind)) = same.and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
+        // Only such a step can be in both, and there are few of them: plans may have 65,536 of the others.
+        let at = if step.repeat_after_undo { rest.iter().position(|other| *other == step) } else { None };
+        let Some((before, behind)) = at.and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
             waiting.push(step);
             continue;
         };

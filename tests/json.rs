@@ -63,17 +63,20 @@ impl Documents {
 
     /// What the validator says about `files`; nothing if they fit. Outside CI it may be missing.
     fn faults(files: &[PathBuf]) -> Option<String> {
-        let has_module = Command::new("python3").args(["-c", "import jsonschema"]).output();
-        if !has_module.is_ok_and(|output| output.status.success()) {
-            assert!(!support::tools_required(), "python3-jsonschema is not installed");
-            println!("left out: needs python3-jsonschema");
-            return None;
-        }
         let output = Command::new(top().join("tests/schema/fits")).args(files).output().unwrap();
-        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.success(), said.is_empty(), "{said}");
-        Some(said)
+        match output.status.code() {
+            Some(0 | 2) => {
+                assert!(output.status.success() == said.is_empty() && output.stderr.is_empty(), "{said}");
+                Some(said)
+            }
+            _ => {
+                let why = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(!support::tools_required() && why.contains("is not installed"), "{why}");
+                println!("left out: {why}");
+                None
+            }
+        }
     }
 }
 

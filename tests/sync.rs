@@ -232,6 +232,29 @@ fn what_another_interface_is_known_by_stays() {
     has(host.path(), &["eth1 10.0.0.5/24", "eth1 2001:db8:1::5/64"]);
 }
 
+/// On a disk that does not run, a file may be another interface's.
+#[test]
+fn what_may_be_another_interfaces_stays() {
+    let host = scratch();
+    let dir = host.path().join("etc/systemd/network");
+    fs::create_dir_all(&dir).unwrap();
+    let network = |of: &str, lines: &str| format!("[Match]\n{of}\n\n[Network]\n{lines}");
+    let first = network("Name=eth0", "Address=192.0.2.10/24\nGateway=192.0.2.1\nAddress=203.0.113.4/32\n");
+    fs::write(dir.join("10-eth0.network"), first).unwrap();
+    let second = network("MACAddress=02:00:00:00:00:01", "Address=10.0.0.5/24\nAddress=10.0.0.6/32\n");
+    fs::write(dir.join("20-other.network"), second).unwrap();
+    synced(host.path(), "version = 1\naddresses = [\"203.0.113.9\"]\n", &[]);
+    let other = ["MACAddress=02:00:00:00:00:01 10.0.0.5/24", "MACAddress=02:00:00:00:00:01 10.0.0.6/32"];
+    has(host.path(), &[&other[..], &["eth0 203.0.113.9/32"]].concat());
+
+    // The interface has no file of its name, and one of its own.
+    synced(host.path(), "version = 1\n[interfaces.eth1]\naddresses = [\"10.0.0.7\"]\n", &[]);
+    has(host.path(), &[other[0], "MACAddress=02:00:00:00:00:01 10.0.0.7/32", "eth0 203.0.113.9/32"]);
+    fs::write(dir.join("30-third.network"), network("Name=en*", "Address=10.1.0.5/24\n")).unwrap();
+    let list = "version = 1\n[interfaces.eth1]\naddresses = []\n";
+    refused(host.path(), list, &["--allow-empty"], 3, &["which file is for eth1 cannot be told", "--merge"]);
+}
+
 #[test]
 fn what_has_no_effect_is_left_alone() {
     let host = host();
@@ -311,8 +334,14 @@ fn law(stage: &Stage, number: usize) -> Option<()> {
     let status = ipalias(&root, &[options.as_slice(), &["status", "--json"]].concat());
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).ok()?;
     let interface = status["interface"].as_str()?.to_owned();
-    let old = additional(&root, &options)?;
-    let mine = |row: &String| row.split_once(' ').filter(|(name, _)| *name == interface).map(|(_, ip)| ip.to_owned());
+    // On a disk a file may say by a pattern which interface it is for.
+    let name_of = |row: &String| match row.rsplit_once(' ') {
+        Some((device, ip)) if device.contains(['*', '?', '[', '=', '!', ' ', '\\']) => format!("{interface} {ip}"),
+        _ => row.clone(),
+    };
+    let now = || Some(additional(&root, &options)?.iter().map(name_of).collect::<BTreeSet<String>>());
+    let old = now()?;
+    let mine = |row: &String| row.rsplit_once(' ').filter(|(name, _)| *name == interface).map(|(_, ip)| ip.to_owned());
     let here: Vec<String> = old.iter().filter_map(mine).collect();
     let run = |wishes: &BTreeSet<String>| {
         let all: Vec<String> = wishes.iter().map(|ip| format!("{ip:?}")).collect();
@@ -346,7 +375,7 @@ fn law(stage: &Stage, number: usize) -> Option<()> {
     let stays = |row: &&String| mine(row).is_none_or(|ip| named.contains(host_part(&ip)));
     let mut wanted: BTreeSet<String> = old.iter().filter(stays).cloned().collect();
     wanted.extend(wishes.iter().filter(|wish| !here.contains(wish)).map(|wish| format!("{interface} {wish}")));
-    assert_eq!(additional(&root, &options).unwrap(), wanted, "{name}");
+    assert_eq!(now().unwrap(), wanted, "{name}");
     let once = read_tree(&root);
     assert!(run(&wishes).status.success());
     let differences_twice = differences(&once, &read_tree(&root));

@@ -96,7 +96,8 @@ pub(super) fn removal(
     }
     if let Some(snapshot) = snapshot {
         let own = live::ssh_session().map(|(_, local)| local);
-        up.iter().try_for_each(|up| may_go(session, snapshot, up, own, leaving))?;
+        let going = up.iter().map(|up| up.address.addr()).collect();
+        up.iter().try_for_each(|up| may_go(session, snapshot, up, own, leaving, &going))?;
     }
     let mut plan = if gone.is_empty() { Plan::nothing() } else { backend.remove(&session.root, gone)? };
     let configured: BTreeSet<(&str, IpAddr)> =
@@ -131,9 +132,10 @@ fn may_go(
     up: &UpAddress,
     own: Option<IpAddr>,
     leaving: &Leaving<'_>,
+    going: &BTreeSet<IpAddr>,
 ) -> Result<()> {
     let ip = up.address.addr();
-    let Leaving { gone, up: all, coming } = leaving;
+    let Leaving { gone, coming, .. } = leaving;
     let refuse = |reason: String, hint: String| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
     if own == Some(ip) {
         let hint = "log in through another address first".to_owned();
@@ -146,21 +148,20 @@ fn may_go(
     if up.address.prefix_len() == host_prefix(ip) {
         return Ok(());
     }
-    let going: BTreeSet<IpAddr> = all.iter().map(|up| up.address.addr()).collect();
     let joins = |alias: &&Alias| {
         let is_there = alias.interface.as_str() == up.interface && alias.address.trunc() == up.address.trunc();
         is_there && ip.is_ipv4() && snapshot.is_first(&up.interface, ip)
     };
-    let dependents: Vec<String> = snapshot
+    let dependents: BTreeSet<IpNet> = snapshot
         .dependents(&up.interface, ip)
         .into_iter()
         .filter(|other| !going.contains(&other.addr()))
         .chain(coming.iter().filter(joins).map(|alias| alias.address))
-        .map(|other| other.to_string())
         .collect();
     if dependents.is_empty() || promotes(session, &up.interface)? {
         return Ok(());
     }
+    let dependents: Vec<String> = dependents.iter().map(ToString::to_string).collect();
     refuse(
         format!("{ip} is the first address of its subnet, and the kernel would drop {} with it", dependents.join(", ")),
         format!("let the kernel keep them: sysctl -w net.ipv4.conf.{}.promote_secondaries=1", up.interface),

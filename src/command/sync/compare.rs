@@ -34,12 +34,13 @@ pub(super) fn difference(
     let (mut gone, mut kept): (BTreeSet<usize>, Vec<AddressLine>) = Default::default();
     for of in governed {
         let named: BTreeSet<IpAddr> = of.wishes.iter().map(|wish| wish.address.addr()).collect();
-        let own = own_addresses(&of.interface, old, detection);
+        let device = device(&of.interface, old)?;
+        let own = own_addresses(&of.interface, device, old, detection);
         let mut unnamed: Vec<(usize, &Entry)> = old.iter().enumerate().collect();
         unnamed.retain(|(_, entry)| {
             let ip = entry.address.addr();
             let is_additional = entry.role == Role::Additional && !primaries.contains(&ip);
-            is_additional && entry.may_be_on(&of.interface) && !named.contains(&ip)
+            is_additional && entry.interface == device && !named.contains(&ip)
         });
         let effective = unnamed.iter().filter(|(_, entry)| entry.is_effective()).map(|(_, entry)| entry.address.addr());
         let goes: BTreeSet<IpAddr> = effective.filter(|ip| !own.contains(ip)).collect();
@@ -63,6 +64,24 @@ pub(super) fn difference(
     Ok(Difference { gone, kept })
 }
 
+/// What the files call the interface: its name or, on a root that does not run, what a file matches that may be it. Of two such
+/// files one may be another interface's, whose addresses are not to go.
+fn device<'e>(interface: &'e IfName, old: &'e [Entry]) -> Result<&'e str> {
+    let may_be: BTreeSet<&str> =
+        old.iter().filter(|entry| entry.may_be_on(interface)).map(|entry| entry.interface.as_str()).collect();
+    let mut all = may_be.iter();
+    match (all.next(), all.next()) {
+        _ if may_be.contains(interface.as_str()) => Ok(interface.as_str()),
+        (Some(_), Some(_)) => {
+            let all: Vec<&str> = may_be.into_iter().collect();
+            let reason = format!("which file is for {interface} cannot be told: {} may be it", all.join(", "));
+            let hint = "run it on the running system, or use --merge, which removes nothing";
+            Err(Refusal::new(Kind::Ambiguous, reason, hint).into())
+        }
+        (only, _) => Ok(only.copied().unwrap_or(interface.as_str())),
+    }
+}
+
 fn emptied(list: &WishList, interface: &IfName, count: usize) -> Refusal {
     let which =
         if count == 1 { "the only additional address".to_owned() } else { format!("all {count} additional addresses") };
@@ -72,12 +91,12 @@ fn emptied(list: &WishList, interface: &IfName, count: usize) -> Refusal {
 
 /// The addresses that an interface is known by, where its files say of none that it is the primary one: most systems know but
 /// one primary interface, and the first address with a subnet of every other one is no additional address either.
-fn own_addresses(interface: &IfName, old: &[Entry], detection: &Detection) -> BTreeSet<IpAddr> {
+fn own_addresses(interface: &IfName, device: &str, old: &[Entry], detection: &Detection) -> BTreeSet<IpAddr> {
     if detection.claim.interface.as_ref() == Some(interface) {
         return BTreeSet::new();
     }
     let first = |is_ipv4: bool| {
-        let is_of = |entry: &&Entry| entry.address.addr().is_ipv4() == is_ipv4 && entry.may_be_on(interface);
+        let is_of = |entry: &&Entry| entry.address.addr().is_ipv4() == is_ipv4 && entry.interface == device;
         let mut family = old.iter().filter(is_of).filter(|entry| entry.is_effective());
         if family.clone().any(|entry| entry.role == Role::Primary) {
             return None;
