@@ -106,6 +106,8 @@ pub enum Verb {
     /// Remove additional addresses
     #[command(visible_aliases = ["rm", "del"])]
     Remove(Addresses),
+    /// Make the additional addresses exactly those that a file names: add what is missing, remove what it does not name
+    Sync(Wishes),
     /// List every address, configured or up
     List,
     /// Show what ipalias sees and would do
@@ -180,6 +182,17 @@ pub struct Add {
     /// The label of the address, such as eth0:1
     #[arg(long)]
     pub label: Option<String>,
+    /// How it is added.
+    #[command(flatten)]
+    pub how: How,
+    /// Let outgoing IPv6 connections use the new address as their source
+    #[arg(long)]
+    pub preferred: bool,
+}
+
+/// How addresses are added.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct How {
     /// Windows: switch an interface from DHCP to static addresses, with the values of its lease
     #[arg(long = "static")]
     pub make_static: bool,
@@ -196,10 +209,45 @@ pub struct Add {
     /// Also keep cloud-init from writing the network's files again (99-disable-network-config.cfg)
     #[arg(long)]
     pub disable_cloud_init_network: bool,
-    /// Let outgoing IPv6 connections use the new address as their source
-    #[arg(long)]
-    pub preferred: bool,
 }
+
+/// Arguments of `sync`.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = WISHES)]
+pub struct Wishes {
+    /// The file, in TOML or JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What it said: a confirmation carries out what was tried, whatever the file says by then.
+    #[arg(skip)]
+    pub text: Option<String>,
+    /// Only add; remove nothing
+    #[arg(long)]
+    pub merge: bool,
+    /// Even if a list is empty, so that every additional address of its interface goes
+    #[arg(long, conflicts_with = "merge")]
+    pub allow_empty: bool,
+    /// How the change is kept.
+    #[command(flatten)]
+    pub hold: Hold,
+    /// cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files
+    #[arg(long)]
+    pub panel_api: bool,
+    /// How what is missing is added.
+    #[command(flatten)]
+    pub how: How,
+}
+
+const WISHES: &str = "\
+The file:
+  version = 1
+  # of the interface of the default route, or of -i: an address, a range, or a table
+  addresses = [\"203.0.113.5\", \"203.0.113.8-203.0.113.11\", { block = \"203.0.113.16/28\" }]
+  # of another interface
+  [interfaces.eth1]
+  addresses = [{ address = \"198.51.100.7/24\", label = \"eth1:web\" }, { address = \"2001:db8::5\", preferred = true }]
+
+Governed are the interfaces that have a list. Primary addresses, and whatever is up but in no file, are not touched.";
 
 /// Arguments of `rollback`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]

@@ -31,3 +31,4 @@ pub mod syntax;
 pub mod text;
 pub mod transaction;
 pub mod ui;
+pub mod wish_list;

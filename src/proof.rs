@@ -1,7 +1,7 @@
 //! The proof: before any byte is written, the plan is laid over the root and the backend re-reads itself there.
 //!
-//! Effective entries must equal the old ones plus what was asked for (add), or minus what was asked to go (remove): then
-//! asking for the same again finds everything done. A plan that fails is a refusal, never a write.
+//! Effective entries must equal the old ones plus what was asked for (add), minus what was asked to go (remove), or both
+//! (sync): then asking for the same again finds everything done. A plan that fails is a refusal, never a write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -21,6 +21,13 @@ pub enum Goal<'a> {
     Present(&'a [Alias]),
     /// The addresses of these entries are no longer configured.
     Gone(&'a [Entry]),
+    /// Both.
+    Replaced {
+        /// What is no longer configured.
+        gone: &'a [Entry],
+        /// What is, instead.
+        present: &'a [Alias],
+    },
 }
 
 /// Checks `plan` against `goal` on the overlay; returns the entries as they will be. `old` are the entries of `root` as
@@ -36,23 +43,24 @@ pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goa
     let mut balance = Balance::default();
     old.iter().for_each(|entry| balance.count(entry, -1));
     new.iter().for_each(|entry| balance.count(entry, 1));
-    match goal {
-        Goal::Present(want) => {
-            balance.idle.extend(&plan.wakes);
-            for alias in want {
-                if !balance.take(alias) {
-                    return Err(unproven(&format!("{} would not be configured", alias.address)).into());
-                }
-            }
+    let (want, gone): (&[Alias], &[Entry]) = match goal {
+        Goal::Present(want) => (want, &[]),
+        Goal::Gone(gone) => (&[], gone),
+        Goal::Replaced { gone, present } => (present, gone),
+    };
+    gone.iter().for_each(|entry| balance.count(entry, 1));
+    balance.idle.extend(&plan.wakes);
+    if !gone.is_empty() {
+        // What goes may have been what kept another from having effect: a line that breaks its stanza.
+        balance.idle.extend(old.iter().filter(|entry| !entry.is_effective()).map(|entry| entry.address.addr()));
+        let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
+        if let Some(left) = new.iter().find(|entry| entry.is_effective() && gone.contains(&place(entry))) {
+            return Err(unproven(&format!("{} would still be configured", left.address)).into());
         }
-        Goal::Gone(gone) => {
-            gone.iter().for_each(|entry| balance.count(entry, 1));
-            // What goes may have been what kept another from having effect: a line that breaks its stanza.
-            balance.idle = old.iter().filter(|entry| !entry.is_effective()).map(|entry| entry.address.addr()).collect();
-            let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
-            if let Some(left) = new.iter().find(|entry| entry.is_effective() && gone.contains(&place(entry))) {
-                return Err(unproven(&format!("{} would still be configured", left.address)).into());
-            }
+    }
+    for alias in want {
+        if !balance.take(alias) {
+            return Err(unproven(&format!("{} would not be configured", alias.address)).into());
         }
     }
     match balance.fault() {

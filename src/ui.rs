@@ -90,7 +90,7 @@ pub struct Commands {
     pub restart_refused: Option<String>,
 }
 
-/// The report of `add`, `remove` and `rollback`.
+/// The report of `add`, `remove`, `sync` and `rollback`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The verb.

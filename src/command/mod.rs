@@ -9,12 +9,14 @@ mod record;
 mod remove;
 mod rollback;
 mod status;
+mod sync;
 mod trust;
 mod unconfirmed;
 mod undo;
 
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
@@ -32,7 +34,7 @@ use crate::secrets;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// The most bytes that `--from` reads.
+/// The most bytes that a list of addresses may have.
 const MOST_LIST_BYTES: u64 = 4 << 20;
 
 /// What every verb works with.
@@ -83,6 +85,7 @@ fn perform_verb(session: &Session, verb: &Verb) -> Result<Exit> {
     match verb {
         Verb::Add(add) => add::run(session, add),
         Verb::Remove(addresses) => remove::run(session, addresses),
+        Verb::Sync(wishes) => sync::run(session, wishes),
         Verb::List => list::run(session),
         Verb::Status => status::run(session),
         Verb::Rollback(rollback) => rollback::run(session, rollback),
@@ -98,6 +101,7 @@ impl Verb {
         match self {
             Verb::Add(_) => "add",
             Verb::Remove(_) => "remove",
+            Verb::Sync(_) => "sync",
             Verb::List => "list",
             Verb::Status => "status",
             Verb::Rollback(_) => "rollback",
@@ -158,15 +162,21 @@ impl Session {
                 return Err(Refusal::new(Kind::Unsupported, reason, hint).into());
             }
         };
+        self.admit(&interface, detection, now)?;
+        Ok(interface)
+    }
+
+    /// Refuses an interface whose addresses are somebody else's.
+    fn admit(&self, interface: &IfName, detection: &Detection, now: Option<&Snapshot>) -> Result<()> {
         if interface.as_str().starts_with("venet") && detection.claim.strength != Strength::Panel {
             let reason = format!("{interface} is an OpenVZ container's, whose addresses its host sets and writes anew");
             let hint = "on the host: vzctl set CTID --ipadd ADDRESS --save (Virtuozzo: prlctl set)";
             return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
         }
         if let Some(now) = now {
-            self.usable(&interface, now)?;
+            self.usable(interface, now)?;
         }
-        Ok(interface)
+        Ok(())
     }
 
     /// Refuses an interface that the running system does not have or that cannot have addresses of its own.
@@ -209,6 +219,22 @@ fn resolved(arguments: &Addresses, wanted: &[IpNet]) -> Addresses {
     Addresses { addresses, block, from, hold, panel_api: arguments.panel_api }
 }
 
+/// The bytes of a list of addresses; `-` is standard input.
+fn read_list(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(MOST_LIST_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        fs_err::File::open(path).and_then(|file| file.take(MOST_LIST_BYTES + 1).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("reading the list {}", path.display()))?;
+    if bytes.len() as u64 > MOST_LIST_BYTES {
+        let reason = format!("{}: the list is larger than 4 MiB", path.display());
+        return Err(Refusal::new(Kind::Usage, reason, "give it in several parts").into());
+    }
+    Ok(bytes)
+}
+
 /// Every address that the arguments name, in order, each once.
 fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
     let mut all: Vec<IpNet> = Vec::new();
@@ -219,13 +245,7 @@ fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
         all.extend(alias::parse_block(text)?);
     }
     if let Some(path) = &arguments.from {
-        let mut bytes = Vec::new();
-        let read = if path.as_os_str() == "-" {
-            std::io::stdin().lock().take(MOST_LIST_BYTES).read_to_end(&mut bytes)
-        } else {
-            fs_err::File::open(path).and_then(|file| file.take(MOST_LIST_BYTES).read_to_end(&mut bytes))
-        };
-        read.with_context(|| format!("reading the list {}", path.display()))?;
+        let bytes = read_list(path)?;
         for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
             let text = line.split('#').next().unwrap_or_default().trim();
             if !text.is_empty() {

@@ -220,6 +220,11 @@ impl Snapshot {
         addresses.chain(routes).collect()
     }
 
+    /// Whether `ip` is up on `interface` as the first of its subnet.
+    pub fn is_first(&self, interface: &str, ip: IpAddr) -> bool {
+        self.find(interface, ip).is_some_and(|found| !found.state.secondary)
+    }
+
     /// Whether `ip` on `interface` is the first of its subnet, so that taking it down takes the others of the subnet
     /// along while `promote_secondaries` is 0 (ip-sysctl, kernel documentation). Those others are returned.
     pub fn dependents(&self, interface: &str, ip: IpAddr) -> Vec<IpNet> {
