@@ -9,7 +9,9 @@ mod record;
 mod remove;
 mod rollback;
 mod status;
+mod suggest;
 mod trust;
+mod typed;
 mod unconfirmed;
 mod undo;
 
@@ -31,6 +33,7 @@ use crate::runner;
 use crate::secrets;
 use crate::store::Store;
 use crate::ui::Ui;
+pub use typed::parse;
 
 /// The most bytes that `--from` reads.
 const MOST_LIST_BYTES: u64 = 4 << 20;
@@ -114,6 +117,11 @@ impl Session {
         crate::detect::detect(&self.root, self.options.backend.as_deref())
     }
 
+    /// The same for a change of `wanted`: a refusal says what to do with these.
+    fn detect_for(&self, wanted: &[IpNet]) -> Result<Detection> {
+        self.detect().map_err(|error| suggest::filled_in(error, wanted, self.options.interface.as_deref()))
+    }
+
     /// The addresses of the system below a control panel, the primary one among them.
     fn entries_below(&self, detection: &Detection) -> Result<Vec<Entry>> {
         detection.below.map_or_else(|| Ok(Vec::new()), |below| below.entries(&self.root))
@@ -173,8 +181,9 @@ impl Session {
     fn usable(&self, interface: &IfName, now: &Snapshot) -> Result<()> {
         let names: Vec<&str> = now.links().collect();
         if !names.contains(&interface.as_str()) {
-            let hint = format!("this system has {}", names.join(", "));
-            return Err(Refusal::new(Kind::Unacceptable, format!("there is no interface {interface}"), hint).into());
+            let reason = format!("there is no interface {interface}");
+            let refusal = Refusal::new(Kind::Unacceptable, reason, format!("this system has {}", names.join(", ")));
+            return Err(suggest::interface(refusal, interface, names).into());
         }
         let link = host::link(&self.root, interface.as_str())?.unwrap_or_default();
         if let (Some(master), true) = (link.master, link.is_port) {
@@ -213,7 +222,7 @@ fn resolved(arguments: &Addresses, wanted: &[IpNet]) -> Addresses {
 fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
     let mut all: Vec<IpNet> = Vec::new();
     for text in &arguments.addresses {
-        all.extend(alias::parse_addresses(text)?);
+        all.extend(alias::parse_addresses(text).map_err(|refusal| suggest::list(refusal, text))?);
     }
     for text in &arguments.block {
         all.extend(alias::parse_block(text)?);
@@ -238,7 +247,7 @@ fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
         }
     }
     if all.is_empty() {
-        let hint = "name addresses, --block CIDR or --from FILE";
+        let hint = "name addresses, as in 203.0.113.5, or --block CIDR, or --from FILE";
         return Err(Refusal::new(Kind::Usage, "no address was given", hint).into());
     }
     if all.len() > alias::MOST_ADDRESSES {

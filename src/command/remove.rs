@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::perform::{self, OnLink, Proposal, Wish};
-use super::{Session, resolved, situation, wanted_addresses};
+use super::{Session, resolved, situation, suggest, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
 use crate::cli::{Addresses, Verb};
@@ -23,11 +23,12 @@ use crate::ui::AddressLine;
 pub(super) fn run(session: &Session, arguments: &Addresses) -> Result<Exit> {
     let wanted = wanted_addresses(arguments)?;
     let wish = Wish::new(session, arguments.hold.confirm, || Verb::Remove(resolved(arguments, &wanted)))?;
-    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments.panel_api))
+    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments))
 }
 
-fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Proposal> {
-    let detection = session.detect()?;
+fn propose(session: &Session, wanted: &[IpNet], arguments: &Addresses) -> Result<Proposal> {
+    let panel_api = arguments.panel_api;
+    let detection = session.detect_for(wanted)?;
     let only = session.wanted_interface()?;
     let old = detection.backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
@@ -42,7 +43,9 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
         if entry.role == Role::Primary {
             let reason = format!("{} is the primary address", entry.address.addr());
             let refusal = Refusal::new(Kind::Unacceptable, reason, "ipalias removes additional addresses only");
-            return Err(refusal.at(&entry.path, entry.line).into());
+            let is_primary = |ip| gone.iter().any(|entry| entry.role == Role::Primary && entry.address.addr() == ip);
+            let refusal = refusal.at(&entry.path, entry.line).into();
+            return Err(suggest::range(refusal, arguments, entry.address.addr(), is_primary));
         }
     }
     if let Some(snapshot) = &snapshot {

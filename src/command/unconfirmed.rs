@@ -224,6 +224,7 @@ pub(super) fn await_answer(session: &Session, store: &Store, change: &Unconfirme
     if !ui.is_interactive() {
         return Ok(Exit::Done);
     }
+    ui.instead_of_progress("Enter keeps the change, Ctrl-C takes it back");
     let (sender, answers) = channel();
     std::thread::spawn(move || {
         let mut line = String::new();

@@ -22,9 +22,11 @@ pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     let Installed { backend, evidence } = flavour::installed(root)?;
     let flavour = flavour::flavour(root, name)?;
-    let Some(tree) = reader::read(root, flavour)? else { return no(format!("there is no {INTERFACES}")) };
+    let Some(tree) = reader::read(root, flavour)? else {
+        return Ok(Stance::Absent(format!("there is no {INTERFACES}")));
+    };
     if backend != name {
-        return no(format!("{INTERFACES} is {backend}'s: {evidence}"));
+        return Ok(Stance::Absent(format!("{INTERFACES} is {backend}'s: {evidence}")));
     }
     let found = address::find(&tree);
     let devices = Devices::new(&tree, &found);

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::perform::{self, OnLink, Proposal, Wish};
-use super::{Session, resolved, situation, wanted_addresses};
+use super::{Session, resolved, situation, suggest, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Entry, Role, Situation, cpanel};
-use crate::cli::{Add, Verb};
+use crate::cli::{Add, Addresses, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::live::{Expectation, Snapshot};
@@ -36,10 +36,11 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
 }
 
 fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
-    let detection = session.detect().map_err(|error| checks::for_nixos(error, wanted))?;
+    let detection = session.detect_for(wanted)?;
     let backend = detection.backend;
     let snapshot = session.snapshot()?;
-    let interface = session.interface(&detection, snapshot.as_ref())?;
+    let interface = session.interface(&detection, snapshot.as_ref());
+    let interface = interface.map_err(|error| suggest::filled_in(error, wanted, None))?;
     let old = backend.entries(&session.root)?;
     let now = Situation {
         may_switch_to_static: arguments.make_static,
@@ -54,14 +55,19 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         label: label.cloned(),
         preferred: arguments.preferred,
     };
-    let Comparison { missing, down, mut lines, mut notes } = compare(&scene, wanted.iter().map(wish))?;
+    let Comparison { missing, down, mut lines, mut notes } =
+        compare(&scene, &arguments.addresses, wanted.iter().map(wish))?;
     if arguments.in_place && backend.name() != "netplan" {
         notes.push(format!("--in-place means nothing to {}, which has no file of ipalias's own", backend.name()));
     }
     if !arguments.force {
         checks::unclaimed(&session.root, &missing, &old, &detection)?;
     }
-    let mut plan = if missing.is_empty() { Plan::nothing() } else { backend.add(&session.root, &missing, &now)? };
+    let plan = if missing.is_empty() { Ok(Plan::nothing()) } else { backend.add(&session.root, &missing, &now) };
+    let mut plan = plan.map_err(|error| match error.downcast::<Refusal>() {
+        Ok(refusal) => suggest::interface(refusal, &interface, old.iter().map(|entry| entry.interface.as_str())).into(),
+        Err(error) => error,
+    })?;
     for alias in &down {
         let step = Step::up(backend.direct(alias));
         plan.auto.after.push(step.clone());
@@ -108,20 +114,29 @@ struct Comparison {
     notes: Vec<String>,
 }
 
-/// Compares `wishes` with the scene; refuses those that would do harm.
-fn compare(scene: &Scene<'_>, wishes: impl Iterator<Item = Alias>) -> Result<Comparison> {
+/// Compares `wishes`, which `asked` names, with the scene; refuses those that would do harm.
+fn compare(scene: &Scene<'_>, asked: &Addresses, wishes: impl Iterator<Item = Alias>) -> Result<Comparison> {
     let Scene { detection, old, below, now, snapshot } = scene;
     let known = by_address(old.iter().map(|entry| (entry.address.addr(), entry)));
     let up = by_address(now.up.iter().map(|up| (up.address.addr(), up)));
     let primaries: Vec<&Entry> = old.iter().chain(*below).filter(|entry| entry.role == Role::Primary).collect();
     let (missing, down, lines) = Default::default();
     let mut found = Comparison { missing, down, lines, notes: detection.claim.warnings.clone() };
+    let check = |alias: &Alias| {
+        let ip = alias.address.addr();
+        let entries = known.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        let live = up.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        checks::acceptable(alias, &primaries, entries, live, *snapshot)?;
+        checks::only_once(alias, below, detection)
+    };
     for alias in wishes {
         let ip = alias.address.addr();
         let entries = known.get(&ip).map(Vec::as_slice).unwrap_or_default();
         let live = up.get(&ip).map(Vec::as_slice).unwrap_or_default();
-        checks::acceptable(&alias, &primaries, entries, live, *snapshot)?;
-        checks::only_once(&alias, below, detection)?;
+        check(&alias).map_err(|error| {
+            let is_refused = |ip| check(&Alias { address: IpNet::from(ip), ..alias.clone() }).is_err();
+            suggest::range(error, asked, ip, is_refused)
+        })?;
         let Some(entry) = entries.iter().find(|entry| entry.is_effective()) else {
             let note = live.first().map(|_| "it was up already, and is persistent now".to_owned());
             found.lines.push(line(&alias, "added", note));
