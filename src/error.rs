@@ -143,11 +143,11 @@ pub enum Failure {
     /// The user interrupted before anything was changed.
     #[error("interrupted; nothing was changed")]
     Interrupted,
-    /// The network is root's.
-    #[error("changing the network needs the rights of {who}; nothing was changed")]
+    /// Only an administrator may do it; nothing was changed.
+    #[error("{what}")]
     NoRights {
-        /// Whose.
-        who: &'static str,
+        /// What was not allowed.
+        what: String,
         /// How to get them.
         how: String,
     },

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::error::{Exit, Failure, Refusal, hint};
 use crate::secrets;
-use escape::visible;
+pub use escape::visible;
 use hold::err;
 pub use hold::{Hold, Log};
 pub use progress::Waiting;
@@ -35,7 +35,7 @@ pub const JSON_VERSION: u32 = 1;
 /// Where colour is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, serde::Deserialize)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` is set.
     Auto,
     /// Everywhere.
     Always,

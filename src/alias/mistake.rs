@@ -98,14 +98,17 @@ fn decorated(text: &str) -> Option<Mistake> {
     if let Some((_, rest)) = text.split_once("://") {
         let host = rest.split('/').next().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.split(']').next()).unwrap_or(host);
-        return Some(("it is a URL".to_owned(), Some(format!("name the address alone: {host}"))));
+        let host = host.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(host, |(host, _)| host);
+        let hint = (ip(host).is_some() || is_name(host)).then(|| format!("name the address alone: {host}"));
+        return Some(("it is a URL".to_owned(), hint));
     }
     if let Some((inner, _)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return write("brackets and a port do not belong to it", ip(inner)?);
     }
     if let Some((address, zone)) = text.split_once('%') {
         let ip = ip(address)?;
-        return Some(("the interface does not belong to it".to_owned(), Some(format!("write {ip} -i {zone}"))));
+        let hint = is_name(zone).then(|| format!("write {ip} -i {zone}"));
+        return Some(("the interface does not belong to it".to_owned(), hint));
     }
     let (address, port) = text.rsplit_once(':')?;
     let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
@@ -205,6 +208,7 @@ mod tests {
             ("[2001:db8::5]:443", "write 2001:db8::5"),
             ("[2001:db8::5]", "write 2001:db8::5"),
             ("https://22.33.44.55/x", "name the address alone: 22.33.44.55"),
+            ("https://22.33.44.55:8080", "name the address alone: 22.33.44.55"),
             ("https://[2001:db8::5]:8443/", "name the address alone: 2001:db8::5"),
             ("fe80::1%eth0", "write fe80::1 -i eth0"),
             ("22.33.44.55,22.33.44.56/32", "write each on its own: 22.33.44.55 22.33.44.56/32"),

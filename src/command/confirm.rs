@@ -24,7 +24,7 @@ pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
         Refusal::new(Kind::NotFound, "no change waits for confirmation", hint)
     };
     let Some(store) = session.store()? else { return Err(none().into()) };
-    let _lock = store.lock_patiently()?;
+    let _lock = session.lock_patiently(&store)?;
     recover(session, &store)?;
     let found = store.unconfirmed()?.filter(|change| token.is_none_or(|token| token == change.token));
     let Some(change) = found else { return Err(none().into()) };

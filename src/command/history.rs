@@ -64,7 +64,8 @@ impl Waiting {
 
 /// Runs the verb.
 pub(super) fn run(session: &Session) -> Result<Exit> {
-    let store = session.store()?;
+    // Without the right to read it, its changes are not to be denied.
+    let store = Store::open(&session.root)?;
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
     let in_flight = store.as_ref().map(Store::pending).transpose()?.flatten();
     let held = store.as_ref().map(Store::unconfirmed).transpose()?.flatten();

@@ -31,12 +31,15 @@ use crate::live::{Live, Snapshot};
 use crate::root::Root;
 use crate::runner;
 use crate::secrets;
-use crate::store::Store;
-use crate::ui::Ui;
+use crate::store::{Lock, Store};
+use crate::ui::{self, Ui};
 pub use typed::parse;
 
 /// The most bytes that `--from` reads.
 const MOST_LIST_BYTES: u64 = 4 << 20;
+
+/// What is told while another run has the lock.
+const WAITING_FOR_LOCK: &str = "waiting for another ipalias to come to its end";
 
 /// What every verb works with.
 pub(crate) struct Session {
@@ -79,7 +82,11 @@ fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
         Some(live) => record::lay(root, live)?,
         None => root,
     };
-    perform_verb(&Session { options, root, live, ui, settling: None }, &cli.verb)
+    let session = Session { options, root, live, ui, settling: None };
+    perform_verb(&session, &cli.verb).map_err(|error| {
+        let may_not = session.live.is_some() && !runner::is_administrator() && is_permission(&error);
+        if may_not { typed::without_rights(format!("{error:#}")).into() } else { error }
+    })
 }
 
 fn perform_verb(session: &Session, verb: &Verb) -> Result<Exit> {
@@ -195,10 +202,25 @@ impl Session {
 
     /// The store, if the root has one. For a user without the right to look into it there might as well be none.
     fn store(&self) -> Result<Option<Store>> {
-        match Store::open(&self.root) {
-            Err(error) if is_permission(&error) && !runner::is_administrator() => Ok(None),
+        let opened = Store::open(&self.root);
+        if runner::is_administrator() {
+            return opened;
+        }
+        let looked_into = opened.and_then(|store| {
+            store.as_ref().map(Store::numbers).transpose()?;
+            Ok(store)
+        });
+        match looked_into {
+            Err(error) if is_permission(&error) => Ok(None),
             other => other,
         }
+    }
+
+    /// Takes the lock for what must be done in any case.
+    fn lock_patiently(&self, store: &Store) -> Result<Lock> {
+        ui::hurry();
+        let _waiting = self.ui.waiting(WAITING_FOR_LOCK);
+        store.lock_patiently()
     }
 }
 

@@ -89,7 +89,9 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
     }
     if let Some(interrupted) = &document.interrupted {
         let command = &interrupted.command;
-        session.ui.warn(&format!("an operation was interrupted and will be taken back by the next change: {command}"));
+        session.ui.warn(&format!(
+            "an operation was interrupted, unless it is still at work; the next change takes it back: {command}"
+        ));
         interrupted.files.iter().for_each(|file| session.ui.warn(&format!("  {}: {}", file.path, file.recovery)));
         interrupted.addresses.iter().for_each(|line| session.ui.warn(&format!("  {line}")));
     }

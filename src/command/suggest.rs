@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::typed::quoted;
 use crate::alias::{self, IfName};
 use crate::cli::Addresses;
 use crate::detect::NIXOS_HINT;
@@ -31,7 +32,11 @@ pub(super) fn list(refusal: Refusal, text: &str) -> Refusal {
     if !Path::new(text).is_file() {
         return refusal;
     }
-    Refusal::new(Kind::Usage, format!("{text:?} is a file, not an address"), format!("have it read: --from {text}"))
+    Refusal::new(
+        Kind::Usage,
+        format!("{text:?} is a file, not an address"),
+        format!("have it read: --from {}", quoted(text)),
+    )
 }
 
 /// A refusal of `ip`: where `asked` names it in a range or block, how that is written without it and all others that `bad`

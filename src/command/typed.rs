@@ -35,31 +35,32 @@ fn without_verb(error: &clap::Error) -> Option<Refusal> {
     Some(Refusal::new(Kind::Usage, format!("{word} is an address, and the verb is missing"), line(&words)))
 }
 
-/// How this command gets the rights that it lacks.
-pub(super) fn with_rights() -> Failure {
-    if cfg!(windows) {
-        let how = "open a prompt with \"Run as administrator\", and type it there".to_owned();
-        return Failure::NoRights { who: "an administrator", how };
-    }
+/// The failure of `what`, which only an administrator may do, and how this command gets the rights for it.
+pub(super) fn without_rights(what: impl Into<String>) -> Failure {
     let mut words = command_line();
     let how = match ["sudo", "doas"].into_iter().find(|name| runner::exists(name)) {
+        _ if cfg!(windows) => format!("open a prompt with \"Run as administrator\" and {}", line(&words)),
         Some(name) => {
             words.insert(0, name.to_owned());
             line(&words)
         }
-        None => format!("become root, then {}", line(&words)),
+        None => format!("become root and {}", line(&words)),
     };
-    Failure::NoRights { who: "root", how }
+    Failure::NoRights { what: what.into(), how }
 }
 
-/// `type: ` and the words, quoted for a shell where that is needed.
+/// What to type to say `words` to a shell.
 fn line(words: &[String]) -> String {
+    format!("type {}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
+}
+
+/// `word` in quotes, if a shell needs them.
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    let quoted = |word: &String| match word.chars().all(plain) && !word.is_empty() {
-        true => word.clone(),
+    match word.chars().all(plain) && !word.is_empty() {
+        true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    format!("type {}", words.iter().map(quoted).collect::<Vec<_>>().join(" "))
+    }
 }
 
 #[cfg(test)]

@@ -102,11 +102,14 @@ const STRANGERS: &[Stranger] = &[
     },
 ];
 
+/// How strong the evidence of a manager is, and what it is; nothing without any.
+type Sign = Option<(Strength, String)>;
+
 /// A manager without a backend.
 struct Stranger {
     name: &'static str,
     /// Whether it seems to be in charge, and on what evidence.
-    sees: fn(&Root) -> Result<Option<(Strength, String)>>,
+    sees: fn(&Root) -> Result<Sign>,
     /// What to do instead.
     instead: &'static str,
 }
@@ -167,13 +170,13 @@ pub(super) fn strangers(root: &Root) -> Result<Vec<Sighting>> {
     Ok(found)
 }
 
-fn unit(root: &Root, name: &str) -> Result<Option<(Strength, String)>> {
+fn unit(root: &Root, name: &str) -> Result<Sign> {
     let enabled = host::unit_enabled(root, &format!("{name}.service"))? || host::init_script_enabled(root, name)?;
     Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
 }
 
 /// A container of Docker's or Podman's: their engines leave a mark in its root, and set its addresses from outside.
-fn container(root: &Root) -> Result<Option<(Strength, String)>> {
+fn container(root: &Root) -> Result<Sign> {
     for mark in ["/.dockerenv", "/run/.containerenv"] {
         if root.kind(&mark.into())? != NodeKind::Absent {
             return Ok(Some((Strength::Configured, format!("there is {mark}"))));

@@ -2,7 +2,7 @@
 
 /// `bytes` as text without control over the terminal: C0 (but newline and tab), DEL, C1, what turns or hides text and
 /// invalid UTF-8 are shown as `\xNN` or `\u{NNNN}`, a carriage return as `^M`.
-pub(super) fn visible(bytes: &[u8]) -> String {
+pub fn visible(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -44,7 +44,8 @@ impl Step {
                 // A line that wraps cannot be erased.
                 let room = terminal::error_columns().saturating_sub(1);
                 let seconds = format!(", {} s", next.as_secs());
-                let what: String = what.chars().take(room.saturating_sub(seconds.len())).collect();
+                let what: String =
+                    what.chars().filter(|c| !c.is_control()).take(room.saturating_sub(seconds.len())).collect();
                 stream::offer(&format!("{what}{seconds}"));
                 next += TICK;
             } else {

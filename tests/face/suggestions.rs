@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::lab::{self, PROGRAM, sh};
 use crate::support::{self, ipalias, scratch};
+
+const FLAVOUR: &str = "bookworm:ifupdown";
 
 const INTERFACES: &str = "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n    address 203.0.113.10/24\n    gateway 203.0.113.1\n";
 
@@ -107,4 +110,46 @@ fn not_root() {
         "{text}"
     );
     assert!(text.ends_with("/ipalias confirm --quiet\n") && text.contains("type "), "{text}");
+}
+
+/// What only a running system knows: its links and its gateways.
+#[test]
+fn on_a_running_system() {
+    if lab::is_possible() {
+        lab::enter(FLAVOUR, |root| lab::lay_out(FLAVOUR, root), "suggestions::inside", &[]);
+    }
+}
+
+#[test]
+#[ignore = "runs inside a namespace"]
+fn inside() {
+    if lab::inside().is_none() {
+        return;
+    }
+    lab::start(FLAVOUR);
+    let said = |arguments: &str| sh(&format!("{PROGRAM} {arguments} 2>&1 || echo exit $?"));
+    let text = said("add 198.51.100.77 -i eht0");
+    assert!(
+        text.starts_with("ipalias: there is no interface eht0\nhint: did you mean -i eth0? this system has "),
+        "{text}"
+    );
+    let text = said("add 192.0.2.1-192.0.2.3");
+    let reason = "ipalias: 192.0.2.1 is the gateway of this server, and 192.0.2.1-192.0.2.3 contains it\n";
+    assert!(text.starts_with(reason) && text.ends_with("write 192.0.2.2-192.0.2.3\nexit 3\n"), "{text}");
+    let text = said("add --block 192.0.2.8/30");
+    assert!(text.contains("write 192.0.2.8-192.0.2.9 192.0.2.11\nexit 3"), "the primary address: {text}");
+    let text = said("add 2001:db8::1");
+    assert!(text.contains("2001:db8::1 is the gateway of this server\nhint: it belongs to the router"), "{text}");
+    assert!(!sh("ip address show dev eth0").contains("192.0.2.2"), "{}", lab::look());
+    // The records are root's, and so is the network.
+    sh(&format!("{PROGRAM} --quiet add --force 198.51.100.77"));
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+    for verb in ["add 198.51.100.78", "rollback", "confirm", "history"] {
+        let text = sh(&format!("{nobody} {PROGRAM} {verb} 2>&1 || echo exit $?"));
+        assert!(text.ends_with(&format!(" type {PROGRAM} {verb}\nexit 1\n")), "{text}");
+    }
+    for verb in ["list", "status", "-n add 198.51.100.78"] {
+        let text = sh(&format!("{nobody} {PROGRAM} {verb} 2>&1 || echo exit $?"));
+        assert!(!text.contains("exit") && !text.contains("ermission"), "looking is for everybody: {verb}: {text}");
+    }
 }

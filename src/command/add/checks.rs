@@ -35,12 +35,6 @@ pub(super) fn acceptable(
     if same.is_empty() && !by_hand && snapshot.is_some_and(|snapshot| snapshot.is_source(ip)) {
         return refuse(format!("{ip} is the primary address of the running system"), "it needs no adding");
     }
-    if snapshot.is_some_and(|snapshot| snapshot.gateways().contains(&ip)) {
-        return refuse(
-            format!("{ip} is the gateway of this server"),
-            "it belongs to the router: this server would lose its way out",
-        );
-    }
     if let Some(other) = same.iter().find(|entry| entry.is_effective() && !entry.may_be_on(&alias.interface)) {
         let reason = format!("{ip} is configured on {} already", other.interface);
         let hint = format!("remove it there first: ipalias remove {ip}");
@@ -59,6 +53,15 @@ pub(super) fn acceptable(
         return refuse(reason, "additional addresses usually have the prefix /32 or /128; leave the prefix out");
     }
     Ok(())
+}
+
+/// Refuses the address of a router that this host sends through: it would send to itself instead.
+pub(super) fn not_a_gateway(ip: IpAddr, gateways: &BTreeSet<IpAddr>) -> Result<()> {
+    if !gateways.contains(&ip) {
+        return Ok(());
+    }
+    let hint = "it belongs to the router; look for the additional address in what your hoster has written";
+    Err(Refusal::new(Kind::Unacceptable, format!("{ip} is the gateway of this server"), hint).into())
 }
 
 /// The refusal of the address that the host is known by.

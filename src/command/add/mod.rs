@@ -122,8 +122,10 @@ fn compare(scene: &Scene<'_>, asked: &Addresses, wishes: impl Iterator<Item = Al
     let primaries: Vec<&Entry> = old.iter().chain(*below).filter(|entry| entry.role == Role::Primary).collect();
     let (missing, down, lines) = Default::default();
     let mut found = Comparison { missing, down, lines, notes: detection.claim.warnings.clone() };
+    let gateways = snapshot.map(Snapshot::gateways).unwrap_or_default();
     let check = |alias: &Alias| {
         let ip = alias.address.addr();
+        checks::not_a_gateway(ip, &gateways)?;
         let entries = known.get(&ip).map(Vec::as_slice).unwrap_or_default();
         let live = up.get(&ip).map(Vec::as_slice).unwrap_or_default();
         checks::acceptable(alias, &primaries, entries, live, *snapshot)?;
