@@ -20,6 +20,7 @@ pub mod host;
 pub mod journal;
 pub mod live;
 mod mutants;
+pub mod nearest;
 pub mod plan;
 pub mod proof;
 pub mod rewriters;

@@ -92,8 +92,10 @@ pub trait Backend: Sync {
 pub enum Stance {
     /// It is, and this is why.
     InCharge(Claim),
-    /// It is not, for this reason (a clause such as "there is no /etc/network/interfaces").
+    /// Something of it is here, but it is not in charge, for this reason (a clause).
     NotInCharge(String),
+    /// Nothing of it is here (a clause such as "there is no /etc/network/interfaces").
+    Absent(String),
 }
 
 /// How good the evidence of a claim is; later is better.

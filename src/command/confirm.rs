@@ -38,7 +38,7 @@ fn none() -> Refusal {
 /// Keeps the change that waits, if it is the one with `token` (nothing: whichever it is).
 pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
     let Some(store) = session.store()? else { return Err(none().into()) };
-    let _lock = store.lock_patiently()?;
+    let _lock = session.lock_patiently(&store)?;
     recover(session, &store)?;
     let found = store.unconfirmed()?.filter(|change| token.is_none_or(|token| token == change.token));
     let Some(change) = found else { return Err(none().into()) };

@@ -9,8 +9,10 @@ mod record;
 mod remove;
 mod rollback;
 mod status;
+mod suggest;
 mod sync;
 mod trust;
+mod typed;
 mod unconfirmed;
 mod undo;
 
@@ -31,11 +33,15 @@ use crate::live::{Live, Snapshot};
 use crate::root::Root;
 use crate::runner;
 use crate::secrets;
-use crate::store::Store;
-use crate::ui::Ui;
+use crate::store::{Lock, Store};
+use crate::ui::{self, Ui};
+pub use typed::parse;
 
 /// The most bytes that a list of addresses may have.
 const MOST_LIST_BYTES: u64 = 4 << 20;
+
+/// What is told while another run has the lock.
+const WAITING_FOR_LOCK: &str = "waiting for another ipalias to come to its end";
 
 /// What every verb works with.
 pub(crate) struct Session {
@@ -78,7 +84,11 @@ fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
         Some(live) => record::lay(root, live)?,
         None => root,
     };
-    perform_verb(&Session { options, root, live, ui, settling: None }, &cli.verb)
+    let session = Session { options, root, live, ui, settling: None };
+    perform_verb(&session, &cli.verb).map_err(|error| {
+        let may_not = session.live.is_some() && !runner::is_administrator() && is_permission(&error);
+        if may_not { typed::without_rights(format!("{error:#}")).into() } else { error }
+    })
 }
 
 fn perform_verb(session: &Session, verb: &Verb) -> Result<Exit> {
@@ -116,6 +126,11 @@ impl Verb {
 impl Session {
     fn detect(&self) -> Result<Detection> {
         crate::detect::detect(&self.root, self.options.backend.as_deref())
+    }
+
+    /// The same for a change of `wanted`: a refusal says what to do with these.
+    fn detect_for(&self, wanted: &[IpNet]) -> Result<Detection> {
+        self.detect().map_err(|error| suggest::filled_in(error, wanted, self.options.interface.as_deref()))
     }
 
     /// The addresses of the system below a control panel, the primary one among them.
@@ -183,8 +198,9 @@ impl Session {
     fn usable(&self, interface: &IfName, now: &Snapshot) -> Result<()> {
         let names: Vec<&str> = now.links().collect();
         if !names.contains(&interface.as_str()) {
-            let hint = format!("this system has {}", names.join(", "));
-            return Err(Refusal::new(Kind::Unacceptable, format!("there is no interface {interface}"), hint).into());
+            let reason = format!("there is no interface {interface}");
+            let refusal = Refusal::new(Kind::Unacceptable, reason, format!("this system has {}", names.join(", ")));
+            return Err(suggest::interface(refusal, interface, names).into());
         }
         let link = host::link(&self.root, interface.as_str())?.unwrap_or_default();
         if let (Some(master), true) = (link.master, link.is_port) {
@@ -196,10 +212,25 @@ impl Session {
 
     /// The store, if the root has one. For a user without the right to look into it there might as well be none.
     fn store(&self) -> Result<Option<Store>> {
-        match Store::open(&self.root) {
-            Err(error) if is_permission(&error) && !runner::is_administrator() => Ok(None),
+        let opened = Store::open(&self.root);
+        if runner::is_administrator() {
+            return opened;
+        }
+        let looked_into = opened.and_then(|store| {
+            store.as_ref().map(Store::numbers).transpose()?;
+            Ok(store)
+        });
+        match looked_into {
+            Err(error) if is_permission(&error) => Ok(None),
             other => other,
         }
+    }
+
+    /// Takes the lock for what must be done in any case.
+    fn lock_patiently(&self, store: &Store) -> Result<Lock> {
+        ui::hurry();
+        let _waiting = self.ui.waiting(WAITING_FOR_LOCK);
+        store.lock_patiently()
     }
 }
 
@@ -239,7 +270,7 @@ fn read_list(path: &Path) -> Result<Vec<u8>> {
 fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
     let mut all: Vec<IpNet> = Vec::new();
     for text in &arguments.addresses {
-        all.extend(alias::parse_addresses(text)?);
+        all.extend(alias::parse_addresses(text).map_err(|refusal| suggest::list(refusal, text))?);
     }
     for text in &arguments.block {
         all.extend(alias::parse_block(text)?);
@@ -258,7 +289,7 @@ fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
         }
     }
     if all.is_empty() {
-        let hint = "name addresses, --block CIDR or --from FILE";
+        let hint = "name addresses, as in 203.0.113.5, or --block CIDR, or --from FILE";
         return Err(Refusal::new(Kind::Usage, "no address was given", hint).into());
     }
     if all.len() > alias::MOST_ADDRESSES {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::perform::{self, OnLink, Proposal, Wish};
-use super::{Session, resolved, situation, wanted_addresses};
+use super::{Session, resolved, situation, suggest, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
 use crate::cli::{Addresses, Verb};
@@ -23,11 +23,12 @@ use crate::ui::AddressLine;
 pub(super) fn run(session: &Session, arguments: &Addresses) -> Result<Exit> {
     let wanted = wanted_addresses(arguments)?;
     let wish = Wish::new(session, arguments.hold.confirm, || Verb::Remove(resolved(arguments, &wanted)))?;
-    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments.panel_api))
+    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments))
 }
 
-fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Proposal> {
-    let detection = session.detect()?;
+fn propose(session: &Session, wanted: &[IpNet], arguments: &Addresses) -> Result<Proposal> {
+    let panel_api = arguments.panel_api;
+    let detection = session.detect_for(wanted)?;
     let only = session.wanted_interface()?;
     let old = detection.backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
@@ -50,7 +51,13 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
     }
     let backend = detection.backend;
     let leaving = Leaving { gone: &gone, up: &up, coming: &[] };
-    let Removal { mut plan, mut entries, down } = removal(session, backend, &old, snapshot.as_ref(), &leaving)?;
+    let is_primary = |ip| gone.iter().any(|entry| entry.role == Role::Primary && entry.address.addr() == ip);
+    let removal = removal(session, backend, &old, snapshot.as_ref(), &leaving);
+    let Removal { mut plan, mut entries, down } =
+        removal.map_err(|error| match ips.iter().find(|ip| is_primary(**ip)) {
+            Some(ip) => suggest::range(error, arguments, *ip, is_primary),
+            None => error,
+        })?;
     if panel_api {
         plan = cpanel::by_api(backend, &session.root, plan, &[], &gone, session.runs_commands())?;
         entries = old.clone();

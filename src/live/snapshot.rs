@@ -304,7 +304,7 @@ impl Snapshot {
                     now.and_then(Option::as_ref).is_some_and(|now| (&now.0, now.1) == (&way.0, way.1));
                 if now != Some(&Some(way.clone())) && !gone(way) && !(demoted(way) && same_but_source) {
                     let now = now.cloned().flatten().map_or_else(|| "none".to_owned(), |way| describe_way(&way));
-                    faults.push(format!("the way to {target} changed from {} to {now}", describe_way(way)));
+                    faults.push(format!("the way to {target} is `{now}` now, and was `{}`", describe_way(way)));
                 }
             }
         }
@@ -347,6 +347,6 @@ impl Snapshot {
 
 fn describe_way((interface, gateway, source): &Way) -> String {
     let via = gateway.map(|ip| format!("via {ip} ")).unwrap_or_default();
-    let from = source.map(|ip| format!(" from {ip}")).unwrap_or_default();
+    let from = source.map(|ip| format!(" src {ip}")).unwrap_or_default();
     format!("{via}dev {interface}{from}")
 }

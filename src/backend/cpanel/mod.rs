@@ -46,7 +46,7 @@ impl Backend for Cpanel {
     fn detect(&self, root: &Root) -> Result<Stance> {
         let programs = ["/usr/local/cpanel/version", "/usr/local/cpanel/cpanel"];
         let Some(program) = first_present(root, &programs)? else {
-            return Ok(Stance::NotInCharge("there is no /usr/local/cpanel".to_owned()));
+            return Ok(Stance::Absent("there is no /usr/local/cpanel".to_owned()));
         };
         let service = service(root)?;
         let signs = [SETUP, IPS, SCRIPT];

@@ -20,13 +20,13 @@ use super::stanza::{self, Effect, INTERFACES, Tree};
 /// The answer of the backend called `name`.
 pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
-    let absent = || no(format!("there is no {INTERFACES}"));
+    let absent = || Ok(Stance::Absent(format!("there is no {INTERFACES}")));
     if root.kind(&INTERFACES.into())? == NodeKind::Absent {
         return absent();
     }
     let Installed { backend, evidence } = flavour::installed(root)?;
     if backend != name {
-        return no(format!("{INTERFACES} is {backend}'s: {evidence}"));
+        return Ok(Stance::Absent(format!("{INTERFACES} is {backend}'s: {evidence}")));
     }
     let flavour = flavour::flavour(root, name)?;
     let Some(tree) = reader::read(root, flavour)? else { return absent() };

@@ -44,7 +44,7 @@ impl Backend for Netifrc {
             return Ok(Stance::NotInCharge(reason.to_owned()));
         }
         if root.kind(&"/etc/init.d/net.lo".into())? == NodeKind::Absent {
-            return Ok(Stance::NotInCharge("there is no /etc/init.d/net.lo".to_owned()));
+            return Ok(Stance::Absent("there is no /etc/init.d/net.lo".to_owned()));
         }
         let started: Vec<Service> = services(root)?.into_iter().filter(Service::is_started).collect();
         let Some(primary) = primary(root, &started)? else {

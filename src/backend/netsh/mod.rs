@@ -37,7 +37,7 @@ impl Backend for Netsh {
 
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some((path, record)) = read(root)? else {
-            return Ok(Stance::NotInCharge("this is not Windows".to_owned()));
+            return Ok(Stance::Absent("this is not Windows".to_owned()));
         };
         let primary = record.interfaces.iter().find(|interface| interface.primary);
         let primary = primary.or(record.interfaces.iter().find(|interface| interface.addresses.iter().any(counts)));

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::perform::{self, OnLink, Proposal, Wish};
-use super::{Session, resolved, situation, wanted_addresses};
+use super::{Session, resolved, situation, suggest, wanted_addresses};
 use crate::alias::{Alias, IfName, Label};
 use crate::backend::{Entry, Role, Situation, UpAddress, cpanel};
-use crate::cli::{Add, Apply, How, Verb};
+use crate::cli::{Add, Addresses, Apply, How, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::live::{Expectation, Snapshot};
@@ -36,10 +36,11 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
 }
 
 fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
-    let detection = session.detect().map_err(|error| checks::for_nixos(error, wanted))?;
+    let detection = session.detect_for(wanted)?;
     let backend = detection.backend;
     let snapshot = session.snapshot()?;
-    let interface = session.interface(&detection, snapshot.as_ref())?;
+    let interface = session.interface(&detection, snapshot.as_ref());
+    let interface = interface.map_err(|error| suggest::filled_in(error, wanted, None))?;
     let old = backend.entries(&session.root)?;
     let scene = Scene {
         root: &session.root,
@@ -48,6 +49,7 @@ fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments
         below: &session.entries_below(&detection)?,
         now: &arguments.how.situation(snapshot.as_ref()),
         snapshot: snapshot.as_ref(),
+        asked: Some(&arguments.addresses),
         brings_up: session.apply() != Apply::None,
         going: &BTreeSet::new(),
     };
@@ -82,6 +84,8 @@ pub(super) struct Scene<'a> {
     pub(super) below: &'a [Entry],
     pub(super) now: &'a Situation,
     pub(super) snapshot: Option<&'a Snapshot>,
+    /// The arguments that name what is added, if these do.
+    pub(super) asked: Option<&'a Addresses>,
     /// Whether what is added is brought up.
     pub(super) brings_up: bool,
     /// Addresses that are up, and that the same change takes down.
@@ -114,7 +118,14 @@ pub(super) fn addition(scene: &Scene<'_>, wishes: impl Iterator<Item = Alias>, h
         }
         checks::unclaimed(root, &missing, old, detection)?;
     }
-    let mut plan = if missing.is_empty() { Plan::nothing() } else { backend.add(root, &missing, now)? };
+    let plan = if missing.is_empty() { Ok(Plan::nothing()) } else { backend.add(root, &missing, now) };
+    let mut plan = plan.map_err(|error| match (error.downcast::<Refusal>(), missing.first()) {
+        (Ok(refusal), Some(first)) => {
+            suggest::interface(refusal, &first.interface, old.iter().map(|entry| entry.interface.as_str())).into()
+        }
+        (Ok(refusal), None) => refusal.into(),
+        (Err(error), _) => error,
+    })?;
     for alias in &down {
         let step = Step::up(backend.direct(alias));
         plan.auto.after.push(step.clone());
@@ -166,12 +177,26 @@ fn compare(scene: &Scene<'_>, wishes: impl Iterator<Item = Alias>) -> Result<Com
     let primaries: Vec<&Entry> = old.iter().chain(*below).filter(|entry| entry.role == Role::Primary).collect();
     let (missing, down, lines) = Default::default();
     let mut found = Comparison { missing, down, lines, notes: detection.claim.warnings.clone() };
+    let gateways = snapshot.map(Snapshot::gateways).unwrap_or_default();
+    let check = |alias: &Alias| {
+        let ip = alias.address.addr();
+        checks::not_a_gateway(ip, &gateways)?;
+        let entries = known.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        let live = up.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        checks::acceptable(alias, &primaries, entries, live, *snapshot)?;
+        checks::only_once(alias, below, detection)
+    };
     for alias in wishes {
         let ip = alias.address.addr();
         let entries = known.get(&ip).map(Vec::as_slice).unwrap_or_default();
         let live = up.get(&ip).map(Vec::as_slice).unwrap_or_default();
-        checks::acceptable(&alias, &primaries, entries, live, *snapshot)?;
-        checks::only_once(&alias, below, detection)?;
+        check(&alias).map_err(|error| {
+            let is_refused = |ip| check(&Alias { address: IpNet::from(ip), ..alias.clone() }).is_err();
+            match scene.asked {
+                Some(asked) => suggest::range(error, asked, ip, is_refused),
+                None => error,
+            }
+        })?;
         let Some(entry) = entries.iter().find(|entry| entry.is_effective()) else {
             let note = live.first().map(|_| "it was up already, and is persistent now".to_owned());
             found.lines.push(line(&alias, "added", note));

@@ -27,6 +27,7 @@ pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
     if arguments.list {
         return history::run(session);
     }
+    perform::require_root(session)?;
     let plain = arguments.to.is_none() && session.settling.is_none() && !session.options.dry_run;
     if let Some(store) = session.store()?.filter(|_| plain) {
         if let Some(change) = unconfirmed::waiting(&store)? {

@@ -61,6 +61,7 @@ fn propose(session: &Session, list: &WishList, arguments: &Wishes) -> Result<Pro
         below: &session.entries_below(&detection)?,
         now: &now,
         snapshot: snapshot.as_ref(),
+        asked: None,
         brings_up: session.apply() != Apply::None,
         going: &going,
     };
