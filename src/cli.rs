@@ -110,6 +110,8 @@ pub enum Verb {
     List,
     /// Show what ipalias sees and would do
     Status,
+    /// Explain what would be written here, or on a system that is named, and why, with the manual pages
+    Explain(Explain),
     /// Take the latest change back; taking that back again redoes it
     Rollback(Rollback),
     /// Keep the change that was made with --confirm
@@ -198,6 +200,17 @@ pub struct Add {
     /// Let outgoing IPv6 connections use the new address as their source
     #[arg(long)]
     pub preferred: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct Explain {
+    /// Addresses to show it for; or the name of a system, which need not be this one
+    #[arg(value_name = "ADDRESS|SYSTEM")]
+    pub words: Vec<String>,
+    /// List the names of the systems
+    #[arg(long, conflicts_with = "words")]
+    pub list: bool,
 }
 
 /// Arguments of `rollback`.

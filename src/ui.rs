@@ -4,6 +4,7 @@
 //! that came from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch`
 //! takes it.
 
+mod prose;
 mod stream;
 
 use std::io::{IsTerminal as _, Write as _};

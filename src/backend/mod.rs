@@ -31,6 +31,7 @@ use ipnet::IpNet;
 
 use crate::alias::{Alias, IfName, Label};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::plan::{Direct, Plan};
 use crate::root::{Root, RootPath};
 
@@ -65,6 +66,9 @@ pub fn by_name(name: &str) -> Option<&'static dyn Backend> {
 pub trait Backend: Sync {
     /// The name that `--backend` takes and `fixtures/` uses.
     fn name(&self) -> &'static str;
+
+    /// What an administrator wants to know of it: the text of `ipalias explain` and of its page in `docs/systems/`.
+    fn guide(&self) -> &Guide;
 
     /// Whether this system is in charge of the primary interface of `root`, and on what evidence.
     fn detect(&self, root: &Root) -> Result<Stance>;

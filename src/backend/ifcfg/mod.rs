@@ -10,6 +10,7 @@ mod consumer;
 mod entries;
 mod file;
 mod files;
+mod guide;
 mod primary;
 mod remove;
 mod warnings;
@@ -17,6 +18,7 @@ mod warnings;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
+use crate::guide::Guide;
 use crate::plan::{Action, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{Root, RootPath};
 
@@ -31,6 +33,10 @@ pub struct Ifcfg;
 impl Backend for Ifcfg {
     fn name(&self) -> &'static str {
         "ifcfg"
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {

@@ -10,12 +10,14 @@ mod choose;
 mod claim;
 mod config;
 mod files;
+mod guide;
 mod profile;
 mod remove;
 
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root};
@@ -31,6 +33,10 @@ pub struct NetworkManager;
 impl Backend for NetworkManager {
     fn name(&self) -> &'static str {
         "networkmanager"
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {

@@ -6,6 +6,7 @@
 
 mod add;
 mod files;
+mod guide;
 mod remove;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::ifconfig::{self, Hosts, Style};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Apply, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
@@ -36,6 +38,10 @@ pub struct OpenBsd;
 impl Backend for OpenBsd {
     fn name(&self) -> &'static str {
         "openbsd"
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {

@@ -6,6 +6,7 @@
 
 mod add;
 mod files;
+mod guide;
 mod remove;
 
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Apply, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
@@ -28,6 +30,10 @@ pub struct Solaris;
 impl Backend for Solaris {
     fn name(&self) -> &'static str {
         "solaris"
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {

@@ -5,6 +5,7 @@
 
 mod edit;
 mod file;
+mod guide;
 mod reader;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Command, Direct, Disturbs, Plan};
 use crate::root::{Root, RootPath};
@@ -32,6 +34,10 @@ pub struct Wicked;
 impl Backend for Wicked {
     fn name(&self) -> &'static str {
         "wicked"
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {
