@@ -218,11 +218,12 @@ fn page(backend: &dyn Backend) -> String {
     guide.rules.iter().for_each(|Rule { rule, source }| line(&format!("- {rule} *({source})*")));
     line("\n## How it takes effect\n");
     let commands = |all: &[String]| all.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ");
-    line(&format!("- `--apply auto`, the default, runs {}. {}", commands(&example.auto), guide.auto));
-    match &example.restart_refused {
-        Some(reason) => line(&format!("- `--apply restart` is refused here: {reason}. {}", guide.restart)),
-        None => line(&format!("- `--apply restart` runs {}. {}", commands(&example.restart), guide.restart)),
-    }
+    line(&format!("- `--apply auto`, the default: {} On the host above: {}.", guide.auto, commands(&example.auto)));
+    let restart = match &example.restart_refused {
+        Some(reason) => format!("refused, since {reason}"),
+        None => commands(&example.restart),
+    };
+    line(&format!("- `--apply restart`: {} On the host above: {restart}.", guide.restart));
     line(&format!("\n## At boot\n\n{}", guide.boot));
     line("\n## What to watch out for\n");
     example.notes.iter().for_each(|note| line(&format!("- {note}.")));

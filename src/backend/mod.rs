@@ -4,7 +4,8 @@
 //! them effective. It reads a [`Root`] and returns plans; it never writes, runs, asks the kernel or prints.
 //!
 //! To add a system:
-//! 1. write `src/backend/NAME.rs` with a unit struct that implements [`Backend`], on top of a dialect of `syntax`;
+//! 1. write `src/backend/NAME.rs` with a unit struct that implements [`Backend`], on top of a dialect of `syntax`, and its
+//!    `guide.rs`, which says what an administrator of that system wants to know;
 //! 2. add its row to [`ALL`], at its place in the order of precedence;
 //! 3. add `fixtures/NAME/`, with at least one case each of add, add again, remove and refused.
 

@@ -2,18 +2,18 @@
 //!
 //! Reads only: the plan is that of `ipalias add`, which is shown and dropped.
 
+mod by_hand;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::perform::Proposal;
 use super::{Session, add, situation, wanted_addresses};
-use crate::backend::{self, Backend, Entry};
+use crate::backend::{self, Backend};
 use crate::cli::{Add, Addresses, Explain};
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::guide::{Example, Guide, Rule};
-use crate::plan::{Action, Apply, Backup, Change, Plan, Step};
 use crate::secrets;
 use crate::ui::Ui;
 
@@ -135,74 +135,14 @@ fn example(session: &Session, wanted: &[IpNet]) -> Result<Example> {
         auto: report.commands.auto,
         restart: report.commands.restart,
         restart_refused: report.commands.restart_refused,
-        by_hand: by_hand(&proposal.plan),
-        undo: undo(session, &proposal)?,
+        by_hand: by_hand::steps(&proposal.plan),
+        undo: by_hand::undo(session, &proposal)?,
         notes: report.notes,
     })
 }
 
 fn reason(refusal: &Refusal) -> String {
     format!("{refusal}; {}", refusal.hint)
-}
-
-/// The plan as an administrator would carry it out.
-fn by_hand(plan: &Plan) -> Vec<String> {
-    let mut steps: Vec<String> = steps_of(&plan.auto.before);
-    for change in plan.written() {
-        let path = &change.path;
-        match (&change.before, change.backup) {
-            (None, _) => steps.push(format!("create `{path}` (mode {:04o}) with the lines of the diff", change.mode)),
-            (Some(_), Backup::Beside) => {
-                steps.push(format!("`cp -p {path} {path}.bak`"));
-                steps.push(format!("change `{path}` as the diff shows"));
-            }
-            (Some(_), _) => {
-                steps.push(format!("copy `{path}` to another directory: beside it a copy may be read, too"));
-                steps.push(format!("change `{path}` as the diff shows"));
-            }
-        }
-    }
-    steps.extend(steps_of(&plan.auto.after));
-    steps
-}
-
-/// What takes the plan back by hand, in order. Where its steps do not say so, as with a service that reads the file, it is
-/// what removing takes.
-fn undo(session: &Session, proposal: &Proposal) -> Result<Vec<String>> {
-    let after = &proposal.plan.auto.after;
-    let added = |step: &Step| match &step.action {
-        Action::Add(alias) if step.undo.is_none() => Some(Action::Delete(alias.clone())),
-        _ => None,
-    };
-    let downs: Vec<Action> = after.iter().filter_map(added).collect();
-    let undone: Vec<Action> = after.iter().rev().filter_map(|step| step.undo.clone()).collect();
-    let again = after.iter().filter(|step| step.repeat_after_undo).map(|step| step.action.clone());
-    let (first, last): (Vec<Action>, Vec<Action>) = if undone.is_empty() && downs.is_empty() && !after.is_empty() {
-        let new = |entry: &&Entry| proposal.expect.up.iter().any(|alias| alias.address == entry.address);
-        let gone: Vec<Entry> = proposal.entries.iter().filter(new).cloned().collect();
-        let Apply { before, after } = proposal.backend.remove(&proposal.plan.overlay(&session.root), &gone)?.auto;
-        let actions = |steps: Vec<Step>| steps.into_iter().map(|step| step.action).collect();
-        (actions(before), actions(after))
-    } else {
-        (undone, downs.into_iter().chain(again).collect())
-    };
-    Ok(actions(&first).chain(proposal.plan.written().map(restored)).chain(actions(&last)).collect())
-}
-
-fn restored(change: &Change) -> String {
-    let path = &change.path;
-    match &change.before {
-        None => format!("`rm {path}`"),
-        Some(_) => format!("change `{path}` back"),
-    }
-}
-
-fn steps_of(steps: &[Step]) -> Vec<String> {
-    steps.iter().map(|step| format!("`{}`", step.action)).collect()
-}
-
-fn actions(all: &[Action]) -> impl Iterator<Item = String> {
-    all.iter().map(|action| format!("`{action}`"))
 }
 
 fn list(ui: Ui) {
