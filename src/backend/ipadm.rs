@@ -53,10 +53,6 @@ impl Backend for Ipadm {
         "ipadm"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let (path, text) = source(root)?;
         if !solaris::has_ipadm(root)? && root.kind(&path)? == NodeKind::Absent {
@@ -192,6 +188,10 @@ impl Backend for Ipadm {
 
     fn direct(&self, alias: &Alias) -> Direct {
         solaris::direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

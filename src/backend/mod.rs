@@ -68,9 +68,6 @@ pub trait Backend: Sync {
     /// The name that `--backend` takes and `fixtures/` uses.
     fn name(&self) -> &'static str;
 
-    /// What an administrator wants to know of it: the text of `ipalias explain` and of its page in `docs/systems/`.
-    fn guide(&self) -> &Guide;
-
     /// Whether this system is in charge of the primary interface of `root`, and on what evidence.
     fn detect(&self, root: &Root) -> Result<Stance>;
 
@@ -86,6 +83,9 @@ pub trait Backend: Sync {
 
     /// What puts an address up or down on this system right away: for one that the files and the running system differ in.
     fn direct(&self, alias: &Alias) -> Direct;
+
+    /// What an administrator wants to know of it: the text of `ipalias explain` and of its page in `docs/systems/`.
+    fn guide(&self) -> &Guide;
 }
 
 /// A backend's answer to "is this yours?".

@@ -41,10 +41,6 @@ impl Backend for Cpanel {
         "cpanel"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let programs = ["/usr/local/cpanel/version", "/usr/local/cpanel/cpanel"];
         let Some(program) = first_present(root, &programs)? else {
@@ -167,6 +163,10 @@ impl Backend for Cpanel {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

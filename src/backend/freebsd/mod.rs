@@ -37,10 +37,6 @@ impl Backend for FreeBsd {
         "freebsd"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let chain = Chain::read(root)?;
         let mut strength = Strength::Enabled;
@@ -101,6 +97,10 @@ impl Backend for FreeBsd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         steps::direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

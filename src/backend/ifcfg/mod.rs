@@ -35,10 +35,6 @@ impl Backend for Ifcfg {
         "ifcfg"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let names = root.list(&DIR.into())?;
         let is_configuration = |name: &Vec<u8>| name.starts_with(b"ifcfg-") && name != b"ifcfg-lo";
@@ -90,6 +86,10 @@ impl Backend for Ifcfg {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -67,10 +67,6 @@ impl Backend for Ifupdown {
         self.name
     }
 
-    fn guide(&self) -> &Guide {
-        &self.guide
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         detect::stance(root, self.name)
     }
@@ -90,6 +86,10 @@ impl Backend for Ifupdown {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &self.guide
     }
 }
 

@@ -45,10 +45,6 @@ impl Backend for NetBsd {
         "netbsd"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let script = String::from_utf8_lossy(&root.read(&"/etc/rc.d/network".into())?.unwrap_or_default()).into_owned();
         if script.is_empty() {
@@ -99,6 +95,10 @@ impl Backend for NetBsd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         ifconfig::direct(Style::AliasLast, alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

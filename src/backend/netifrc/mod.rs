@@ -36,10 +36,6 @@ impl Backend for Netifrc {
         "netifrc"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         if host::os_release(root)?.id == "funtoo" {
             let reason = "Funtoo has network scripts of its own, which read /etc/conf.d/netif.IF";
@@ -95,6 +91,10 @@ impl Backend for Netifrc {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -42,10 +42,6 @@ impl Backend for Netplan {
         "netplan"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         claim::stance(root)
     }
@@ -64,6 +60,10 @@ impl Backend for Netplan {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -33,10 +33,6 @@ impl Backend for Netsh {
         "netsh"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some((path, record)) = read(root)? else {
             return Ok(Stance::NotInCharge("this is not Windows".to_owned()));
@@ -148,6 +144,10 @@ impl Backend for Netsh {
 
     fn direct(&self, alias: &Alias) -> Direct {
         direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -39,10 +39,6 @@ impl Backend for Networkd {
         "networkd"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         claim::stance(root)
     }
@@ -62,6 +58,10 @@ impl Backend for Networkd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -35,10 +35,6 @@ impl Backend for NetworkManager {
         "networkmanager"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         claim::stance(root)
     }
@@ -58,6 +54,10 @@ impl Backend for NetworkManager {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(&as_kept(alias))
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

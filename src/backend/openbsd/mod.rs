@@ -40,10 +40,6 @@ impl Backend for OpenBsd {
         "openbsd"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let script = String::from_utf8_lossy(&root.read(&"/etc/netstart".into())?.unwrap_or_default()).into_owned();
         let subr = root.kind(&"/etc/rc.d/rc.subr".into())? != NodeKind::Absent;
@@ -86,6 +82,10 @@ impl Backend for OpenBsd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         ifconfig::direct(Style::AliasFirst, alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

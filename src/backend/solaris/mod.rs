@@ -32,10 +32,6 @@ impl Backend for Solaris {
         "solaris"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some(release) = release(root)? else {
             return Ok(Stance::NotInCharge("this is no Solaris: /etc/release does not say so".to_owned()));
@@ -80,6 +76,10 @@ impl Backend for Solaris {
 
     fn direct(&self, alias: &Alias) -> Direct {
         direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

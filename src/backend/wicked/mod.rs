@@ -36,10 +36,6 @@ impl Backend for Wicked {
         "wicked"
     }
 
-    fn guide(&self) -> &Guide {
-        &guide::GUIDE
-    }
-
     fn detect(&self, root: &Root) -> Result<Stance> {
         let reader = reader(root)?;
         let files = files(root, reader)?;
@@ -92,6 +88,10 @@ impl Backend for Wicked {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 
