@@ -131,7 +131,6 @@ fn the_table_of_the_readme_is_theirs() {
 /// The table of the systems, without its last line end; pages are in `dir`.
 fn table(dir: &str) -> String {
     let mut table = format!("{HEADING}\n|---|---|---|---|");
-    // As people ask: Linux first, by how many servers have it.
     for name in ORDER {
         let guide = backend::by_name(name).unwrap().guide();
         write!(table, "\n| [`{name}`]({dir}{name}.md) | {} | {} | {} |", guide.systems, guide.written, guide.shown)
@@ -140,6 +139,7 @@ fn table(dir: &str) -> String {
     table
 }
 
+/// As people ask: Linux first.
 const ORDER: [&str; 17] = [
     "ifupdown",
     "ifupdown2",
@@ -165,6 +165,31 @@ fn the_table_has_every_backend_once() {
     let known: BTreeSet<&str> = backend::ALL.iter().map(|backend| backend.name()).collect();
     assert_eq!(ORDER.len(), known.len());
     assert_eq!(BTreeSet::from(ORDER), known);
+}
+
+/// Links within the project, and files that are named as a proof.
+#[test]
+fn what_the_documents_name_is_there() {
+    let mut documents = vec![at("README.md"), at("CONTRIBUTING.md")];
+    for dir in ["docs", "docs/systems"] {
+        let files = fs::read_dir(at(dir)).unwrap().map(|entry| entry.unwrap().path());
+        documents.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    let mut named = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links = links.filter(|link| !link.is_empty() && !link.contains("://"));
+        let links = links.map(|link| document.parent().unwrap().join(link));
+        let proofs = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_whitespace().next());
+        let proofs = proofs.filter(|word| word.starts_with("fixtures/") || word.starts_with("tests/"));
+        let proofs = proofs.filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || "/._-".contains(c))).map(at);
+        for path in links.chain(proofs) {
+            assert!(path.exists(), "{} names {}", document.display(), path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 80, "{named} are named");
 }
 
 const MADE: &str =

@@ -41,7 +41,7 @@ pub(super) const GUIDE: Guide = Guide {
         "The own file is called `zz-ipalias.yaml` where the other one would be read too early.",
         "Definitions that NetworkManager writes (`90-NM-*.yaml`) are changed with `nmcli`. NetworkManager behind netplan takes neither labels nor lifetimes.",
         "cloud-init writes `50-cloud-init.yaml` anew: at every boot with some datasources. An edit of it is lost then; `--disable-cloud-init-network` switches that off.",
-        "`netplan set` writes the file anew, without its comments, and cannot take one address out of a list (measured with 0.106).",
+        "`netplan set` writes the file anew, without its comments, and cannot take one address out of a list (measured with 0.106 and 1.1.2).",
         "`netplan try` takes back what runs, but not the file, unless it was given with `--config-file` (from its source).",
         "A list behind an anchor, a merge key, tabs, two documents in one file: `--in-place` refuses them; the own file is added beside them.",
     ],

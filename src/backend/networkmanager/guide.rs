@@ -42,7 +42,7 @@ pub(super) const GUIDE: Guide = Guide {
         "`nmcli connection reload` removes profiles that have become invalid, and takes their interface down.",
         "`nmcli connection load` exits with 0 for a file that it rejects; only its words tell.",
         "`nmcli connection modify` writes the file anew: comments are gone, keys sorted. It does not put the address up.",
-        "`nmcli device reapply` loses IPv6 for 1 to 2 s, and deletes what others have added.",
+        "`nmcli device reapply` deletes what others have added, and with 1.52 sets every IPv6 address again, 1 to 2 s.",
         "1.30 prefers the IPv6 address that was added last (ipalias says so; a full restart is refused).",
         "After `ip link set eth0 down` and `up` by hand the new addresses are missing until `nmcli connection up` or a boot.",
     ],

@@ -68,8 +68,10 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Result<Exit> {
     let wanted = if given.is_empty() { vec![sample(session, detection.backend)?] } else { given };
     let interface = session.wanted_interface()?.as_ref().or(claim.interface.as_ref()).map(ToString::to_string);
     let read = claim.files.iter().map(ToString::to_string).collect();
+    let mut evidence = claim.evidence.clone();
+    evidence.extend(detection.below.map(|below| format!("{} configures the interface below it", below.name())));
     let example = example(session, &wanted)?;
-    print(session.ui, detection.backend, Here { interface, evidence: claim.evidence.clone(), read }, Some(example));
+    print(session.ui, detection.backend, Here { interface, evidence, read }, Some(example));
     Ok(Exit::Done)
 }
 
@@ -92,6 +94,7 @@ fn named(addresses: Vec<String>) -> Addresses {
 
 /// An address for documentation that this host does not have, nor a subnet of it.
 fn sample(session: &Session, backend: &dyn Backend) -> Result<IpNet> {
+    // What cannot be read is refused by the plan, which says why.
     let entries = backend.entries(&session.root).unwrap_or_default();
     let up = situation(session.snapshot()?.as_ref()).up;
     let known: Vec<IpNet> = entries.iter().map(|entry| entry.address).chain(up.iter().map(|up| up.address)).collect();
