@@ -257,7 +257,8 @@ fn page(backend: &dyn Backend) -> String {
     match guide.only_running {
         Some(reason) => line(&format!("Not possible: {reason}.")),
         None => line(&format!(
-            "```sh\nmount /dev/sda1 /mnt\nipalias --root /mnt add {address}\nipalias --root /mnt rollback\n```\n\n\
+            "From any system that runs ipalias and can write that disk:\n\n```sh\nmount DEVICE /mnt\n\
+             ipalias --root /mnt add {address}\nipalias --root /mnt rollback\n```\n\n\
              Files only; the address comes up at the next boot."
         )),
     }
