@@ -163,6 +163,10 @@ pub enum Verb {
     /// Show what ipalias sees and would do
     #[command(after_help = STATUS)]
     Status,
+    /// Explain what would be written here, or on a named system, and why
+    ///
+    /// With the manual page's section for each rule; for the system in charge here, or for one that is named.
+    Explain(Explain),
     /// Take the latest change back; the same again redoes it
     #[command(after_help = ROLLBACK)]
     Rollback(Rollback),
@@ -251,7 +255,7 @@ pub struct Add {
 }
 
 /// How addresses are added.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct How {
     /// Windows: switch an interface from DHCP to static addresses, with the values of its lease
     #[arg(long = "static", hide_short_help = true)]
@@ -309,6 +313,17 @@ The file:
   addresses = [{ address = \"198.51.100.7/24\", label = \"eth1:web\" }, { address = \"2001:db8::5\", preferred = true }]
 
 Governed are the interfaces that have a list. Primary addresses, and whatever is up but in no file, are not touched.";
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct Explain {
+    /// Addresses to show it for; or the name of a system, which need not be this one
+    #[arg(value_name = "ADDRESS|SYSTEM")]
+    pub words: Vec<String>,
+    /// List the names of the systems
+    #[arg(long, conflicts_with = "words")]
+    pub list: bool,
+}
 
 /// Arguments of `rollback`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]

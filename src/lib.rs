@@ -16,6 +16,7 @@ pub mod command;
 pub mod detect;
 pub mod diff;
 pub mod error;
+pub mod guide;
 pub mod host;
 pub mod journal;
 pub mod live;

@@ -7,6 +7,7 @@
 mod escape;
 mod hold;
 mod progress;
+mod prose;
 mod stream;
 mod table;
 mod terminal;

@@ -396,6 +396,11 @@ fn json_of_every_verb() {
     assert_eq!(run(&["add", "203.0.113.5"])["result"], "unchanged");
     assert_eq!(run(&["list"])["addresses"][1]["state"], "configured");
     assert_eq!(run(&["status"])["backend"], "ifupdown");
+    let explained = run(&["explain", "203.0.113.6"]);
+    assert_eq!((explained["backend"].as_str(), explained["interface"].as_str()), (Some("ifupdown"), Some("eth0")));
+    assert_eq!(explained["example"]["by_hand"][2], "`ifup eth0:1`");
+    assert_eq!(run(&["explain", "netplan"])["backend"], "netplan");
+    assert_eq!(run(&["explain", "--list"])["systems"].as_array().unwrap().len(), 17);
     assert_eq!(run(&["-n", "remove", "203.0.113.5"])["result"], "planned");
     assert_eq!(run(&["rollback"])["result"], "changed");
     assert_eq!(run(&["rollback", "--list"])["operations"].as_array().unwrap().len(), 2);
@@ -405,6 +410,44 @@ fn json_of_every_verb() {
         (Some("refused"), Some(3), Some("unacceptable"))
     );
     assert_eq!((refused["path"].as_str(), refused["line"].as_u64()), (Some("/etc/network/interfaces"), Some(6)));
+}
+
+#[test]
+fn explain_is_for_this_host_or_for_a_named_system() {
+    let host = host();
+    let before = read_tree(host.path());
+    let explain = |arguments: &[&str]| {
+        let output = ipalias(host.path(), &[&["explain"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let here = explain(&[]);
+    for word in [
+        "ifupdown (Debian",
+        "is in charge of eth0 here",
+        "has a stanza for eth0",
+        "+iface eth0:0 inet static",
+        "+    address 203.0.113.5",
+        "3. `ifup eth0:0`",
+        "1. `ifdown eth0:0`",
+        "[interfaces(5), INTERFACE SELECTION;",
+        "What to watch out for",
+    ] {
+        assert!(here.contains(word), "{word:?} in {here}");
+    }
+    assert!(here.lines().all(|line| line.chars().count() <= 80), "it fits a narrow terminal: {here}");
+    assert!(explain(&["2001:db8::5"]).contains("+    address 2001:db8::5"));
+    assert!(explain(&["192.0.2.10"]).contains("is refused: /etc/network/interfaces:6: 192.0.2.10 is the primary"));
+    let elsewhere = explain(&["netplan"]);
+    assert!(elsewhere.contains("+++ b/etc/netplan/99-ipalias.yaml") && !elsewhere.contains("in charge"), "{elsewhere}");
+    assert!(explain(&["--list"]).contains("wicked"));
+    refused(host.path(), &["explain", "fly"], 2, "no address");
+    refused(host.path(), &["explain", "netplan", "203.0.113.5"], 2, "\"netplan\" is no address");
+    assert!(support::differences(&before, &read_tree(host.path())).is_empty(), "nothing is written");
+    let empty = scratch();
+    fs::create_dir(empty.path().join("etc")).unwrap();
+    refused(empty.path(), &["explain"], 3, "no backend is in charge");
+    assert!(ipalias(empty.path(), &["explain", "openbsd"]).status.success(), "the guide of a system needs no host");
 }
 
 #[test]

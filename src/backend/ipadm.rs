@@ -4,6 +4,8 @@
 //! format is not documented as an interface and is therefore never written. From documentation and sources, untested on a
 //! real host. Leaves out NWAM and zones with a shared stack, which files cannot tell.
 
+mod guide;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -12,6 +14,7 @@ use ipnet::IpNet;
 use crate::alias::{Alias, IfName, host_prefix, lowest_free, with_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength, solaris};
 use crate::error::{Kind, Refusal, Result};
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root, RootPath};
@@ -189,6 +192,10 @@ impl Backend for Ipadm {
 
     fn direct(&self, alias: &Alias) -> Direct {
         solaris::direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -4,7 +4,8 @@
 //! them effective. It reads a [`Root`] and returns plans; it never writes, runs, asks the kernel or prints.
 //!
 //! To add a system:
-//! 1. write `src/backend/NAME.rs` with a unit struct that implements [`Backend`], on top of a dialect of `syntax`;
+//! 1. write `src/backend/NAME.rs` with a unit struct that implements [`Backend`], on top of a dialect of `syntax`, and its
+//!    `guide.rs`, which says what an administrator of that system wants to know;
 //! 2. add its row to [`ALL`], at its place in the order of precedence;
 //! 3. add `fixtures/NAME/`, with at least one case each of add, add again, remove and refused.
 
@@ -31,6 +32,7 @@ use ipnet::IpNet;
 
 use crate::alias::{Alias, IfName, Label};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::plan::{Direct, Plan};
 use crate::root::{Root, RootPath};
 
@@ -85,6 +87,9 @@ pub trait Backend: Sync {
 
     /// What puts an address up or down on this system right away: for one that the files and the running system differ in.
     fn direct(&self, alias: &Alias) -> Direct;
+
+    /// What an administrator wants to know of it: the text of `ipalias explain` and of its page in `docs/systems/`.
+    fn guide(&self) -> &Guide;
 }
 
 /// A backend's answer to "is this yours?".

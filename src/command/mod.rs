@@ -2,6 +2,7 @@
 
 mod add;
 mod confirm;
+mod explain;
 mod history;
 mod list;
 mod perform;
@@ -98,6 +99,7 @@ fn perform_verb(session: &Session, verb: &Verb) -> Result<Exit> {
         Verb::Sync(wishes) => sync::run(session, wishes),
         Verb::List => list::run(session),
         Verb::Status => status::run(session),
+        Verb::Explain(explain) => explain::run(session, explain),
         Verb::Rollback(rollback) => rollback::run(session, rollback),
         Verb::Confirm => confirm::run(session),
         Verb::History => history::run(session),
@@ -114,6 +116,7 @@ impl Verb {
             Verb::Sync(_) => "sync",
             Verb::List => "list",
             Verb::Status => "status",
+            Verb::Explain(_) => "explain",
             Verb::Rollback(_) => "rollback",
             Verb::Confirm => "confirm",
             Verb::History => "history",

@@ -167,6 +167,8 @@ fn p27_secrets_are_shown_nowhere() {
             &["--json", "list"],
             &["status"],
             &["--json", "status"],
+            &["explain"],
+            &["--json", "explain", "203.0.113.5"],
             &["-n", "remove", "203.0.113.9"],
             &["-vv", "remove", "203.0.113.5"],
             &["rollback", "--list"],

@@ -7,6 +7,7 @@
 
 mod api;
 mod below;
+mod guide;
 
 pub use api::by_api;
 
@@ -18,6 +19,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::alias::{Alias, IfName, netmask_to_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root, RootPath};
@@ -168,6 +170,10 @@ impl Backend for Cpanel {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -8,6 +8,7 @@ mod add;
 mod address;
 mod edits;
 mod files;
+mod guide;
 mod remove;
 mod sources;
 mod start_if;
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Direct, Plan};
 use crate::root::{NodeKind, Root};
@@ -99,6 +101,10 @@ impl Backend for FreeBsd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         steps::direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

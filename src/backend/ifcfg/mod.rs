@@ -10,6 +10,7 @@ mod consumer;
 mod entries;
 mod file;
 mod files;
+mod guide;
 mod primary;
 mod remove;
 mod warnings;
@@ -17,6 +18,7 @@ mod warnings;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
+use crate::guide::Guide;
 use crate::plan::{Action, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{Root, RootPath};
 
@@ -86,6 +88,10 @@ impl Backend for Ifcfg {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -15,6 +15,7 @@ mod edit;
 mod faults;
 mod flavour;
 mod fold;
+mod guide;
 mod hook;
 mod include;
 mod merge;
@@ -30,6 +31,7 @@ mod starts;
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Situation, Stance};
 use crate::error::{Kind, Refusal, Result};
+use crate::guide::Guide;
 use crate::plan::{Direct, Plan};
 use crate::root::Root;
 
@@ -39,19 +41,20 @@ use stanza::{INTERFACES, Tree};
 #[derive(Debug)]
 pub struct Ifupdown {
     name: &'static str,
+    guide: Guide,
 }
 
 /// Debian's ifupdown.
-pub static IFUPDOWN: Ifupdown = Ifupdown { name: "ifupdown" };
+pub static IFUPDOWN: Ifupdown = Ifupdown { name: "ifupdown", guide: guide::IFUPDOWN };
 
 /// ifupdown2 of Cumulus and Proxmox VE.
-pub static IFUPDOWN2: Ifupdown = Ifupdown { name: "ifupdown2" };
+pub static IFUPDOWN2: Ifupdown = Ifupdown { name: "ifupdown2", guide: guide::IFUPDOWN2 };
 
 /// ifupdown-ng of Alpine.
-pub static IFUPDOWN_NG: Ifupdown = Ifupdown { name: "ifupdown-ng" };
+pub static IFUPDOWN_NG: Ifupdown = Ifupdown { name: "ifupdown-ng", guide: guide::IFUPDOWN_NG };
 
 /// The `ifup` of BusyBox.
-pub static BUSYBOX: Ifupdown = Ifupdown { name: "busybox" };
+pub static BUSYBOX: Ifupdown = Ifupdown { name: "busybox", guide: guide::BUSYBOX };
 
 impl Ifupdown {
     fn tree(&self, root: &Root) -> Result<Option<Tree>> {
@@ -87,6 +90,10 @@ impl Backend for Ifupdown {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &self.guide
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod add;
 mod chain;
+mod guide;
 mod remove;
 mod sources;
 mod value;
@@ -17,6 +18,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::ifconfig::{self, Hosts, Style};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Apply, Check, Command, Direct, Disturbs, Plan, Staged, Step};
 use crate::root::{NodeKind, Root, RootPath};
@@ -97,6 +99,10 @@ impl Backend for NetBsd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         ifconfig::direct(Style::AliasLast, alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -8,6 +8,7 @@ mod edit;
 mod files;
 mod functions;
 mod grow;
+mod guide;
 mod specs;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Apply, Change, Check, Command, Direct, Disturbs, Plan, Staged, Step};
 use crate::root::{NodeKind, Root};
@@ -93,6 +95,10 @@ impl Backend for Netifrc {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -9,6 +9,7 @@ mod addresses;
 mod claim;
 mod definitions;
 mod files;
+mod guide;
 mod interfaces;
 mod item;
 mod program;
@@ -20,6 +21,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::networkd::release::Release;
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::{Refusal, Result};
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Direct, Plan};
 use crate::root::Root;
@@ -62,6 +64,10 @@ impl Backend for Netplan {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -4,6 +4,7 @@
 //! real host. Windows has no file for it: the backend reads a record of the system and returns commands (ADR 5).
 //! Leaves out failover clusters and teams, whose addresses belong to other tools.
 
+mod guide;
 mod record;
 
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Claim, Entry, Role, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
+use crate::guide::Guide;
 use crate::plan::{Action, Apply, Backup, Change, Command, Direct, Disturbs, Plan, Step};
 use crate::root::Root;
 
@@ -146,6 +148,10 @@ impl Backend for Netsh {
 
     fn direct(&self, alias: &Alias) -> Direct {
         direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -8,6 +8,7 @@ mod add;
 mod addresses;
 mod claim;
 mod files;
+mod guide;
 pub(super) mod links;
 mod matching;
 pub(super) mod release;
@@ -18,6 +19,7 @@ pub(super) mod values;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Direct, Plan};
 use crate::root::Root;
@@ -60,6 +62,10 @@ impl Backend for Networkd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -10,12 +10,14 @@ mod choose;
 mod claim;
 mod config;
 mod files;
+mod guide;
 mod profile;
 mod remove;
 
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Command, Direct, Plan, Step};
 use crate::root::{NodeKind, Root};
@@ -56,6 +58,10 @@ impl Backend for NetworkManager {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(&as_kept(alias))
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

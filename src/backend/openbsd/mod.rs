@@ -6,6 +6,7 @@
 
 mod add;
 mod files;
+mod guide;
 mod remove;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::alias::{Alias, IfName};
 use crate::backend::ifconfig::{self, Hosts, Style};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Apply, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
@@ -84,6 +86,10 @@ impl Backend for OpenBsd {
 
     fn direct(&self, alias: &Alias) -> Direct {
         ifconfig::direct(Style::AliasFirst, alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod add;
 mod files;
+mod guide;
 mod remove;
 
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Action, Apply, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{NodeKind, Root};
@@ -78,6 +80,10 @@ impl Backend for Solaris {
 
     fn direct(&self, alias: &Alias) -> Direct {
         direct(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod edit;
 mod file;
+mod guide;
 mod reader;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::Result;
+use crate::guide::Guide;
 use crate::host;
 use crate::plan::{Command, Direct, Disturbs, Plan};
 use crate::root::{Root, RootPath};
@@ -90,6 +92,10 @@ impl Backend for Wicked {
 
     fn direct(&self, alias: &Alias) -> Direct {
         Direct::by_kernel(alias)
+    }
+
+    fn guide(&self) -> &Guide {
+        &guide::GUIDE
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) fn run(session: &Session, arguments: &Add) -> Result<Exit> {
     perform::carry_out(session, "add", wish.as_ref(), || propose(session, &wanted, label.as_ref(), arguments))
 }
 
-fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
+/// The plan that adds `wanted`, as far as it is not there.
+pub(super) fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>, arguments: &Add) -> Result<Proposal> {
     let detection = session.detect_for(wanted)?;
     let backend = detection.backend;
     let snapshot = session.snapshot()?;

@@ -58,7 +58,8 @@ impl Proposal {
         self.plan.leaves_files() && self.plan.auto.before.is_empty() && self.plan.auto.after.is_empty()
     }
 
-    fn report(&self, command: &'static str, result: &'static str) -> Report {
+    /// What is reported of it.
+    pub(super) fn report(&self, command: &'static str, result: &'static str) -> Report {
         let text = |steps: &[&[Step]]| -> Vec<String> {
             steps.iter().flat_map(|steps| steps.iter()).map(|step| step.action.to_string()).collect()
         };

@@ -57,6 +57,7 @@ fn p29_p11_what_only_looks_writes_nothing() {
             only_looks(runs, &[&["--dry-run"], command.as_slice()].concat());
             only_looks(runs, &["list"]);
             only_looks(runs, &["--json", "status"]);
+            only_looks(runs, &["explain"]);
             only_looks(runs, &["-n", "rollback"]);
             only_looks(runs, &["rollback", "--list"]);
         };
@@ -79,7 +80,7 @@ fn p29_p11_what_only_looks_writes_nothing() {
     support::promise(
         "P29",
         "roots",
-        &format!("{runs} dry runs, lists, statuses of {} backends: 0 write-class calls", backends.len()),
+        &format!("{runs} dry runs, lists, statuses, explanations of {} backends: 0 write-class calls", backends.len()),
     );
     support::promise(
         "P11",
@@ -113,9 +114,13 @@ fn p29_the_running_system_is_only_asked() {
     let interfaces = dir.path().join("interfaces");
     fs::write(&interfaces, super::INTERFACES).unwrap();
     let mut asked = 0;
-    for words in
-        [&["list"][..], &["status"], &["-n", "--backend", "ifupdown", "add", "203.0.113.5"], &["rollback", "--list"]]
-    {
+    for words in [
+        &["list"][..],
+        &["status"],
+        &["--backend", "ifupdown", "explain"],
+        &["-n", "--backend", "ifupdown", "add", "203.0.113.5"],
+        &["rollback", "--list"],
+    ] {
         let log = dir.path().join("trace");
         let mut command = Command::new("unshare");
         command.args(["--mount", "--net"]).arg(&script).arg(&interfaces).arg("strace");
