@@ -3,7 +3,7 @@
 //! The validator is Python's jsonschema (`tests/schema/fits`; Debian: python3-jsonschema). Documents of the running system,
 //! such as those of `--confirm`, are looked at in the lab (`tests/lab/scenario`, step o).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 mod support;
 

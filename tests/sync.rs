@@ -1,6 +1,6 @@
 //! `ipalias sync`: what a list may say, what it governs, and that afterwards the host has exactly what the list says.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 mod support;
 

@@ -264,7 +264,8 @@ fn read_list(path: &Path) -> Result<Vec<u8>> {
     read.with_context(|| format!("reading the list {}", path.display()))?;
     if bytes.len() as u64 > MOST_LIST_BYTES {
         let reason = format!("{}: the list is larger than 4 MiB", path.display());
-        return Err(Refusal::new(Kind::Usage, reason, "give it in several parts").into());
+        let hint = "name ranges and blocks where addresses follow one another";
+        return Err(Refusal::new(Kind::Usage, reason, hint).into());
     }
     Ok(bytes)
 }
