@@ -60,6 +60,29 @@ Examples:
   ipalias -v status            also why each other system is not in charge
   ipalias --root /mnt status   of a disk mounted in rescue mode";
 
+const SYNC: &str = "\
+Examples:
+  ipalias -n sync wishes.toml            what would come, what would go
+  ipalias sync wishes.toml
+  ipalias sync --merge wishes.json       only add
+  ipalias --root /mnt sync -             a list on standard input";
+
+const WISHES: &str = "\
+The file, in TOML or JSON:
+  version = 1
+  # of the interface of the default route, or of -i: an address, a range, or a table
+  addresses = [\"203.0.113.5\", \"203.0.113.8-203.0.113.11\", { block = \"203.0.113.16/28\" }]
+  # of another interface
+  [interfaces.eth1]
+  addresses = [{ address = \"198.51.100.7/24\", label = \"eth1:web\" }, { address = \"2001:db8::5\", preferred = true }]";
+
+const EXPLAIN: &str = "\
+Examples:
+  ipalias explain                  what would be written on this host, and why
+  ipalias explain 203.0.113.5      for this address
+  ipalias explain netplan          of a system that need not be here
+  ipalias explain --list";
+
 const ROLLBACK: &str = "\
 Examples:
   ipalias -n rollback          show what would change
@@ -155,7 +178,12 @@ pub enum Verb {
     /// Remove additional addresses
     #[command(visible_aliases = ["rm", "del"], after_help = REMOVE)]
     Remove(Addresses),
-    /// Make the additional addresses exactly those that a file names: add what is missing, remove what it does not name
+    /// Make the additional addresses exactly those of a file
+    ///
+    /// What is missing is added, what the file does not name is removed, in one change. Governed are the interfaces that have a
+    /// list in the file. Primary addresses, and whatever is up but in no file, are not touched.
+    #[command(after_help = SYNC)]
+    #[command(after_long_help = format!("{WISHES}\n\n{SYNC}"))]
     Sync(Wishes),
     /// List every address, configured or up
     #[command(after_help = LIST)]
@@ -166,6 +194,7 @@ pub enum Verb {
     /// Explain what would be written here, or on a named system, and why
     ///
     /// With the manual page's section for each rule; for the system in charge here, or for one that is named.
+    #[command(after_help = EXPLAIN)]
     Explain(Explain),
     /// Take the latest change back; the same again redoes it
     #[command(after_help = ROLLBACK)]
@@ -278,7 +307,6 @@ pub struct How {
 
 /// Arguments of `sync`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
-#[command(after_help = WISHES)]
 pub struct Wishes {
     /// The file, in TOML or JSON; - is standard input
     #[arg(value_name = "FILE")]
@@ -302,17 +330,6 @@ pub struct Wishes {
     #[command(flatten)]
     pub how: How,
 }
-
-const WISHES: &str = "\
-The file:
-  version = 1
-  # of the interface of the default route, or of -i: an address, a range, or a table
-  addresses = [\"203.0.113.5\", \"203.0.113.8-203.0.113.11\", { block = \"203.0.113.16/28\" }]
-  # of another interface
-  [interfaces.eth1]
-  addresses = [{ address = \"198.51.100.7/24\", label = \"eth1:web\" }, { address = \"2001:db8::5\", preferred = true }]
-
-Governed are the interfaces that have a list. Primary addresses, and whatever is up but in no file, are not touched.";
 
 /// Arguments of `explain`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]

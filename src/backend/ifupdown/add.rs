@@ -55,7 +55,7 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
         root,
         tree,
         found: &found,
-        names: taken_names(root, tree, &found, now)?,
+        names: taken_names(root, tree, &found, want, now)?,
         ports: devices.ports(),
         devices,
         edits: Edits::default(),
@@ -479,12 +479,21 @@ fn idle(found: &[Found], asked: &HashSet<(&str, IpAddr)>) -> BTreeSet<String> {
     .collect()
 }
 
-/// Every name and label in use: stanzas, `auto` lines, hook lines, the record of what is up, the running system.
-fn taken_names(root: &Root, tree: &Tree, found: &[Found], now: &Situation) -> Result<HashSet<String>> {
+/// Every name and label in use: stanzas, `auto` lines, hook lines, the record of what is up, the running system. The label with
+/// which an address of `want` is up already is its own.
+fn taken_names(
+    root: &Root,
+    tree: &Tree,
+    found: &[Found],
+    want: &[Alias],
+    now: &Situation,
+) -> Result<HashSet<String>> {
+    let own: HashSet<IpAddr> = want.iter().map(|alias| alias.address.addr()).collect();
     let mut names = apply::up_names(root, tree.flavour)?;
     names.extend(tree.stanzas.iter().map(|stanza| stanza.name.clone()));
     names.extend(tree.starts.iter().map(|start| start.logical.clone()));
     names.extend(found.iter().filter_map(|found| found.entry.label.clone()));
-    names.extend(now.up.iter().filter_map(|up| up.label.clone()));
+    let others = now.up.iter().filter(|up| !own.contains(&up.address.addr()));
+    names.extend(others.filter_map(|up| up.label.clone()));
     Ok(names)
 }
