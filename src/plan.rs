@@ -390,7 +390,7 @@ mod tests {
             ("R del", "R", "R del"),
             ("R del", "add R", "add R del"),
             ("del R", "R add", "del R add"),
-            ("R S del", "S add", "R S add del"),
+            ("R S del", "S add", "R S del add"),
             ("R", "S R", "S R"),
             ("del", "del", "del del"),
             ("", "R add", "R add"),
