@@ -25,6 +25,9 @@ _ipalias() {
             ipalias,del)
                 cmd="ipalias__subcmd__remove"
                 ;;
+            ipalias,explain)
+                cmd="ipalias__subcmd__explain"
+                ;;
             ipalias,help)
                 cmd="ipalias__subcmd__help"
                 ;;
@@ -46,11 +49,17 @@ _ipalias() {
             ipalias,status)
                 cmd="ipalias__subcmd__status"
                 ;;
+            ipalias,sync)
+                cmd="ipalias__subcmd__sync"
+                ;;
             ipalias__subcmd__help,add)
                 cmd="ipalias__subcmd__help__subcmd__add"
                 ;;
             ipalias__subcmd__help,confirm)
                 cmd="ipalias__subcmd__help__subcmd__confirm"
+                ;;
+            ipalias__subcmd__help,explain)
+                cmd="ipalias__subcmd__help__subcmd__explain"
                 ;;
             ipalias__subcmd__help,help)
                 cmd="ipalias__subcmd__help__subcmd__help"
@@ -70,6 +79,9 @@ _ipalias() {
             ipalias__subcmd__help,status)
                 cmd="ipalias__subcmd__help__subcmd__status"
                 ;;
+            ipalias__subcmd__help,sync)
+                cmd="ipalias__subcmd__help__subcmd__sync"
+                ;;
             *)
                 ;;
         esac
@@ -77,7 +89,7 @@ _ipalias() {
 
     case "${cmd}" in
         ipalias)
-            opts="-n -i -v -q -h -V --dry-run --detailed-exitcode --root --interface --backend --apply --wait --ping-gateway --ping-from-alias --show-secrets --json --verbose --quiet --color --help --version add remove rm del list status rollback confirm history help"
+            opts="-n -i -v -q -h -V --dry-run --detailed-exitcode --root --interface --backend --apply --wait --ping-gateway --ping-from-alias --show-secrets --json --verbose --quiet --color --help --version add remove rm del sync list status explain rollback confirm history help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -218,8 +230,50 @@ _ipalias() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ipalias__subcmd__explain)
+            opts="-n -i -v -q -h --list --dry-run --detailed-exitcode --root --interface --backend --apply --wait --ping-gateway --ping-from-alias --show-secrets --json --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apply)
+                    COMPREPLY=($(compgen -W "auto restart none" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ipalias__subcmd__help)
-            opts="add remove list status rollback confirm history help"
+            opts="add remove sync list status explain rollback confirm history help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -247,6 +301,20 @@ _ipalias() {
             return 0
             ;;
         ipalias__subcmd__help__subcmd__confirm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ipalias__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -331,6 +399,20 @@ _ipalias() {
             return 0
             ;;
         ipalias__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ipalias__subcmd__help__subcmd__sync)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -539,6 +621,52 @@ _ipalias() {
                 return 0
             fi
             case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apply)
+                    COMPREPLY=($(compgen -W "auto restart none" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ipalias__subcmd__sync)
+            opts="-n -i -v -q -h --merge --allow-empty --confirm --panel-api --static --in-place --force --no-announce --disable-cloud-init-network --dry-run --detailed-exitcode --root --interface --backend --apply --wait --ping-gateway --ping-from-alias --show-secrets --json --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

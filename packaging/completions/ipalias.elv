@@ -18,7 +18,7 @@ set edit:completion:arg-completer[ipalias] = {|@words|
     }
     var completions = [
         &'ipalias'= {
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -44,19 +44,21 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand remove 'Remove additional addresses'
             cand rm 'Remove additional addresses'
             cand del 'Remove additional addresses'
+            cand sync 'Make the additional addresses exactly those of a file'
             cand list 'List every address, configured or up'
             cand status 'Show what ipalias sees and would do'
-            cand rollback 'Take the latest change back; taking that back again redoes it'
+            cand explain 'Explain what would be written here, or on a named system, and why'
+            cand rollback 'Take the latest change back; the same again redoes it'
             cand confirm 'Keep the change that was made with --confirm'
-            cand history 'Show every change that was made: when, by which command, to which files, and what became of it'
+            cand history 'Show every change, and what became of it'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'ipalias;add'= {
             cand --block 'Every address of a block, each as /32 or /128'
-            cand --from 'One address, range or CIDR address a line, # begins a comment; - is standard input'
-            cand --confirm 'Take the change back after this time (5 to 3600 s) unless `ipalias confirm` keeps it'
+            cand --from 'Read addresses from a file; - is standard input'
+            cand --confirm 'Take the change back unless `ipalias confirm` keeps it'
             cand --label 'The label of the address, such as eth0:1'
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -66,7 +68,7 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand --panel-api 'cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files'
             cand --static 'Windows: switch an interface from DHCP to static addresses, with the values of its lease'
             cand --in-place 'netplan: edit the file that configures the interface, instead of an own file beside it'
-            cand --force 'Even if the address is in use elsewhere, belongs to another program, or stands in a file of another system'
+            cand --force 'Even if the address is in use elsewhere, or one of more than 8192'
             cand --no-announce 'Do not tell the neighbours that the address is here now (gratuitous ARP, unsolicited neighbour advertisement)'
             cand --disable-cloud-init-network 'Also keep cloud-init from writing the network''s files again (99-disable-network-config.cfg)'
             cand --preferred 'Let outgoing IPv6 connections use the new address as their source'
@@ -86,9 +88,9 @@ set edit:completion:arg-completer[ipalias] = {|@words|
         }
         &'ipalias;remove'= {
             cand --block 'Every address of a block, each as /32 or /128'
-            cand --from 'One address, range or CIDR address a line, # begins a comment; - is standard input'
-            cand --confirm 'Take the change back after this time (5 to 3600 s) unless `ipalias confirm` keeps it'
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --from 'Read addresses from a file; - is standard input'
+            cand --confirm 'Take the change back unless `ipalias confirm` keeps it'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -112,9 +114,9 @@ set edit:completion:arg-completer[ipalias] = {|@words|
         }
         &'ipalias;rm'= {
             cand --block 'Every address of a block, each as /32 or /128'
-            cand --from 'One address, range or CIDR address a line, # begins a comment; - is standard input'
-            cand --confirm 'Take the change back after this time (5 to 3600 s) unless `ipalias confirm` keeps it'
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --from 'Read addresses from a file; - is standard input'
+            cand --confirm 'Take the change back unless `ipalias confirm` keeps it'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -138,9 +140,9 @@ set edit:completion:arg-completer[ipalias] = {|@words|
         }
         &'ipalias;del'= {
             cand --block 'Every address of a block, each as /32 or /128'
-            cand --from 'One address, range or CIDR address a line, # begins a comment; - is standard input'
-            cand --confirm 'Take the change back after this time (5 to 3600 s) unless `ipalias confirm` keeps it'
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --from 'Read addresses from a file; - is standard input'
+            cand --confirm 'Take the change back unless `ipalias confirm` keeps it'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -162,8 +164,39 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'ipalias;sync'= {
+            cand --confirm 'Take the change back unless `ipalias confirm` keeps it'
+            cand --root 'Work on the system below DIR (a mounted disk)'
+            cand -i 'The interface, if not that of the default route'
+            cand --interface 'The interface, if not that of the default route'
+            cand --backend 'The system that manages the network, if detection is wrong'
+            cand --apply 'How the change is made effective'
+            cand --wait 'Seconds to wait until the addresses are up'
+            cand --color 'Use colour'
+            cand --merge 'Only add; remove nothing'
+            cand --allow-empty 'Even if a list is empty, so that every additional address of its interface goes'
+            cand --panel-api 'cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files'
+            cand --static 'Windows: switch an interface from DHCP to static addresses, with the values of its lease'
+            cand --in-place 'netplan: edit the file that configures the interface, instead of an own file beside it'
+            cand --force 'Even if the address is in use elsewhere, or one of more than 8192'
+            cand --no-announce 'Do not tell the neighbours that the address is here now (gratuitous ARP, unsolicited neighbour advertisement)'
+            cand --disable-cloud-init-network 'Also keep cloud-init from writing the network''s files again (99-disable-network-config.cfg)'
+            cand -n 'Show what would be done, and do nothing'
+            cand --dry-run 'Show what would be done, and do nothing'
+            cand --detailed-exitcode 'With --dry-run: exit with 10 if something would change'
+            cand --ping-gateway 'Afterwards, ping the gateway; no answer is a warning'
+            cand --ping-from-alias 'Afterwards, ping the gateway from each new address; no answer is a warning (some providers route it only later)'
+            cand --show-secrets 'Show the values of keys, passwords and PINs instead of hiding them'
+            cand --json 'Print JSON instead of text'
+            cand -v 'Tell more (-vv: everything)'
+            cand --verbose 'Tell more (-vv: everything)'
+            cand -q 'Print nothing but errors and warnings'
+            cand --quiet 'Print nothing but errors and warnings'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'ipalias;list'= {
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -185,7 +218,7 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ipalias;status'= {
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -206,10 +239,33 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'ipalias;explain'= {
+            cand --root 'Work on the system below DIR (a mounted disk)'
+            cand -i 'The interface, if not that of the default route'
+            cand --interface 'The interface, if not that of the default route'
+            cand --backend 'The system that manages the network, if detection is wrong'
+            cand --apply 'How the change is made effective'
+            cand --wait 'Seconds to wait until the addresses are up'
+            cand --color 'Use colour'
+            cand --list 'List the names of the systems'
+            cand -n 'Show what would be done, and do nothing'
+            cand --dry-run 'Show what would be done, and do nothing'
+            cand --detailed-exitcode 'With --dry-run: exit with 10 if something would change'
+            cand --ping-gateway 'Afterwards, ping the gateway; no answer is a warning'
+            cand --ping-from-alias 'Afterwards, ping the gateway from each new address; no answer is a warning (some providers route it only later)'
+            cand --show-secrets 'Show the values of keys, passwords and PINs instead of hiding them'
+            cand --json 'Print JSON instead of text'
+            cand -v 'Tell more (-vv: everything)'
+            cand --verbose 'Tell more (-vv: everything)'
+            cand -q 'Print nothing but errors and warnings'
+            cand --quiet 'Print nothing but errors and warnings'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'ipalias;rollback'= {
             cand --to 'Take back this operation and all after it'
-            cand --confirm 'Take the change back after this time (5 to 3600 s) unless `ipalias confirm` keeps it'
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --confirm 'Take the change back unless `ipalias confirm` keeps it'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -233,7 +289,7 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ipalias;confirm'= {
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -255,7 +311,7 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ipalias;history'= {
-            cand --root 'Work on the system below DIR (a mounted disk, an image) instead of the running one; implies --apply none'
+            cand --root 'Work on the system below DIR (a mounted disk)'
             cand -i 'The interface, if not that of the default route'
             cand --interface 'The interface, if not that of the default route'
             cand --backend 'The system that manages the network, if detection is wrong'
@@ -279,20 +335,26 @@ set edit:completion:arg-completer[ipalias] = {|@words|
         &'ipalias;help'= {
             cand add 'Add addresses'
             cand remove 'Remove additional addresses'
+            cand sync 'Make the additional addresses exactly those of a file'
             cand list 'List every address, configured or up'
             cand status 'Show what ipalias sees and would do'
-            cand rollback 'Take the latest change back; taking that back again redoes it'
+            cand explain 'Explain what would be written here, or on a named system, and why'
+            cand rollback 'Take the latest change back; the same again redoes it'
             cand confirm 'Keep the change that was made with --confirm'
-            cand history 'Show every change that was made: when, by which command, to which files, and what became of it'
+            cand history 'Show every change, and what became of it'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'ipalias;help;add'= {
         }
         &'ipalias;help;remove'= {
         }
+        &'ipalias;help;sync'= {
+        }
         &'ipalias;help;list'= {
         }
         &'ipalias;help;status'= {
+        }
+        &'ipalias;help;explain'= {
         }
         &'ipalias;help;rollback'= {
         }
