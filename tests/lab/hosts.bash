@@ -75,12 +75,12 @@ reboot_host() {
 
 # While something happens, the primary addresses are pinged from the gateway every 5 ms (or as often as the machine
 # manages), and the kernel is asked for every address it deletes, because a gap may be shorter than that.
-pingers=()
+pingers=() PING_EVERY=0.005
 watch_start() {
   local i a
   pingers=()
   for a in "${PRIMARY[@]}"; do
-    "$LAB" gw "$NAME" ping -n -i 0.005 "$a" >"$W/ping.$a" 2>&1 </dev/null &
+    "$LAB" gw "$NAME" ping -n -i "$PING_EVERY" "$a" >"$W/ping.$a" 2>&1 </dev/null &
     pingers+=($!)
   done
   "$LAB" monitor "$NAME" >"$W/monitor" 2>&1 </dev/null &
@@ -90,13 +90,16 @@ watch_start() {
   done
   watch_since=$(date +%s%N)
 }
-watch_stop() {
-  local elapsed a
+watch_end() { # sets elapsed, in ms
   sleep 0.3
   elapsed=$((($(date +%s%N) - watch_since) / 1000000))
   kill -INT "${pingers[@]:0:${#PRIMARY[@]}}" && kill "${pingers[-1]}"
   wait "${pingers[@]}" || :
   pingers=()
+}
+watch_stop() {
+  local elapsed a
+  watch_end
   for a in "${PRIMARY[@]}"; do check "primary $a lost nothing" lost "$W/ping.$a" "$elapsed"; done
   check "no primary or foreign address was deleted in between" kept "$W/monitor"
 }
