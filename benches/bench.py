@@ -118,7 +118,7 @@ def table(title: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def machine() -> str:
     """What it ran on, without names."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    system = subprocess.run(["stat", "-f", "-c", "%T", WORK], capture_output=True, text=True).stdout.strip()
+    system = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", WORK], capture_output=True, text=True).stdout.strip()
     memory = int(re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20
     release = ".".join(os.uname().release.split(".")[:2])
     date = subprocess.run(["date", "+%F"], capture_output=True, text=True).stdout.strip()

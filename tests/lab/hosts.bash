@@ -137,7 +137,8 @@ one() { # BINARY STORY DIR ; writes 'passed failed' to DIR/counts
 
 print_complete() { # the outputs of stories that are done, in the order asked for
   local p f
-  while [ ${#waiting[@]} -gt 0 ] && { [ -e "$dir/${waiting[0]}/done" ] || [ -z "$(jobs -rp)" ]; }; do
+  # One that has begun and does not run any more has ended, one way or the other.
+  while [ ${#waiting[@]} -gt 0 ] && [ -d "$dir/${waiting[0]}" ] && { [ -e "$dir/${waiting[0]}/done" ] || [ -z "$(jobs -rp)" ]; }; do
     echo "== ${waiting[0]}"
     cat "$dir/${waiting[0]}/out"
     read -r p f 2>/dev/null <"$dir/${waiting[0]}/counts" || { p=0 f=1; echo "FAIL - it ended early"; }
