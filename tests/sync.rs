@@ -331,6 +331,10 @@ fn law(stage: &Stage, number: usize) -> Option<()> {
     let name = stage.source.display();
     let command = stage.command();
     let options = options(&command);
+    if options.contains(&"-i") {
+        // Another interface has an address of its own that stays: see above.
+        return None;
+    }
     let status = ipalias(&root, &[options.as_slice(), &["status", "--json"]].concat());
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).ok()?;
     let interface = status["interface"].as_str()?.to_owned();

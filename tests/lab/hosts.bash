@@ -75,12 +75,12 @@ reboot_host() {
 
 # While something happens, the primary addresses are pinged from the gateway every 5 ms (or as often as the machine
 # manages), and the kernel is asked for every address it deletes, because a gap may be shorter than that.
-pingers=()
+pingers=() PING_EVERY=0.005
 watch_start() {
   local i a
   pingers=()
   for a in "${PRIMARY[@]}"; do
-    "$LAB" gw "$NAME" ping -n -i 0.005 "$a" >"$W/ping.$a" 2>&1 </dev/null &
+    "$LAB" gw "$NAME" ping -n -i "$PING_EVERY" "$a" >"$W/ping.$a" 2>&1 </dev/null &
     pingers+=($!)
   done
   "$LAB" monitor "$NAME" >"$W/monitor" 2>&1 </dev/null &
@@ -90,13 +90,16 @@ watch_start() {
   done
   watch_since=$(date +%s%N)
 }
-watch_stop() {
-  local elapsed a
+watch_end() { # sets elapsed, in ms
   sleep 0.3
   elapsed=$((($(date +%s%N) - watch_since) / 1000000))
   kill -INT "${pingers[@]:0:${#PRIMARY[@]}}" && kill "${pingers[-1]}"
   wait "${pingers[@]}" || :
   pingers=()
+}
+watch_stop() {
+  local elapsed a
+  watch_end
   for a in "${PRIMARY[@]}"; do check "primary $a lost nothing" lost "$W/ping.$a" "$elapsed"; done
   check "no primary or foreign address was deleted in between" kept "$W/monitor"
 }
@@ -134,7 +137,8 @@ one() { # BINARY STORY DIR ; writes 'passed failed' to DIR/counts
 
 print_complete() { # the outputs of stories that are done, in the order asked for
   local p f
-  while [ ${#waiting[@]} -gt 0 ] && { [ -e "$dir/${waiting[0]}/done" ] || [ -z "$(jobs -rp)" ]; }; do
+  # One that has begun and does not run any more has ended, one way or the other.
+  while [ ${#waiting[@]} -gt 0 ] && [ -d "$dir/${waiting[0]}" ] && { [ -e "$dir/${waiting[0]}/done" ] || [ -z "$(jobs -rp)" ]; }; do
     echo "== ${waiting[0]}"
     cat "$dir/${waiting[0]}/out"
     read -r p f 2>/dev/null <"$dir/${waiting[0]}/counts" || { p=0 f=1; echo "FAIL - it ended early"; }

@@ -1,5 +1,7 @@
 //! The laws of lists: both formats say the same, a file that was cut off is never a shorter wish, and nothing panics.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipalias::alias::parse_address;
