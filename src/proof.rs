@@ -99,7 +99,11 @@ fn stays_readable(plan: &Plan) -> Result<()> {
 
 fn too_much(what: &str) -> Refusal {
     let reason = format!("with these addresses {what}, and ipalias could not read it again");
-    Refusal::new(Kind::Unacceptable, reason, "configure fewer; a block that is routed to the host can be one route to lo")
+    Refusal::new(
+        Kind::Unacceptable,
+        reason,
+        "configure fewer; a block that is routed to the host can be one route to lo",
+    )
 }
 
 /// How often each effective entry is there more (or less) than before: by address, then device, label and role.

@@ -481,13 +481,7 @@ fn idle(found: &[Found], asked: &HashSet<(&str, IpAddr)>) -> BTreeSet<String> {
 
 /// Every name and label in use: stanzas, `auto` lines, hook lines, the record of what is up, the running system. The label with
 /// which an address of `want` is up already is its own.
-fn taken_names(
-    root: &Root,
-    tree: &Tree,
-    found: &[Found],
-    want: &[Alias],
-    now: &Situation,
-) -> Result<HashSet<String>> {
+fn taken_names(root: &Root, tree: &Tree, found: &[Found], want: &[Alias], now: &Situation) -> Result<HashSet<String>> {
     let own: HashSet<IpAddr> = want.iter().map(|alias| alias.address.addr()).collect();
     let mut names = apply::up_names(root, tree.flavour)?;
     names.extend(tree.stanzas.iter().map(|stanza| stanza.name.clone()));

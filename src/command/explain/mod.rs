@@ -106,12 +106,7 @@ fn sample(session: &Session, backend: &dyn Backend) -> Result<IpNet> {
 /// What `ipalias add` would do for `wanted`, or why it would refuse.
 fn example(session: &Session, wanted: &[IpNet]) -> Result<Example> {
     let addresses: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-    let arguments = Add {
-        addresses: named(addresses.clone()),
-        label: None,
-        how: How::default(),
-        preferred: false,
-    };
+    let arguments = Add { addresses: named(addresses.clone()), label: None, how: How::default(), preferred: false };
     let proposal = match add::propose(session, wanted, None, &arguments) {
         Ok(proposal) => proposal,
         Err(error) => {

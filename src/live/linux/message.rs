@@ -325,7 +325,8 @@ mod tests {
 
     #[test]
     fn an_address_with_a_peer_and_more_flags_than_the_header_has() {
-        let peer = AddressMessage::new().with(libc::IFA_ADDRESS, &[192, 0, 2, 1]).with(libc::IFA_LOCAL, &[192, 0, 2, 2]);
+        let peer =
+            AddressMessage::new().with(libc::IFA_ADDRESS, &[192, 0, 2, 1]).with(libc::IFA_LOCAL, &[192, 0, 2, 2]);
         assert_eq!(peer.own(), Some(ip("192.0.2.2")));
         let flags = libc::IFA_F_NOPREFIXROUTE | libc::IFA_F_PERMANENT;
         let mut message = AddressMessage::new();
@@ -350,7 +351,8 @@ mod tests {
 
     #[test]
     fn a_route_put_back_keeps_all_but_the_states() {
-        let mut message = RouteMessage::to(ip("2001:db8::5")).with(libc::RTA_PRIORITY, &9u32.to_ne_bytes()).with(99, b"new");
+        let mut message =
+            RouteMessage::to(ip("2001:db8::5")).with(libc::RTA_PRIORITY, &9u32.to_ne_bytes()).with(99, b"new");
         message.set(8, &(ONLINK | 0x10).to_ne_bytes());
         let again = message.again();
         assert_eq!((again.word(8), &again.attributes), (ONLINK, &message.attributes));

@@ -128,7 +128,10 @@ impl Netlink {
     }
 
     /// Takes routes away; the answer of each in order.
-    pub(super) fn delete_routes<'a>(&self, messages: impl IntoIterator<Item = &'a RouteMessage>) -> Result<Vec<Answer>> {
+    pub(super) fn delete_routes<'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a RouteMessage>,
+    ) -> Result<Vec<Answer>> {
         self.change(libc::RTM_DELROUTE, 0, messages)
     }
 

@@ -56,9 +56,8 @@ impl Trace {
 
     /// The byte `index`, behind all others, stands at `origin`.
     fn push(&mut self, index: usize, origin: Origin) {
-        let goes_on = |(start, first): &(usize, Origin)| {
-            first.source == origin.source && first.at + (index - start) == origin.at
-        };
+        let goes_on =
+            |(start, first): &(usize, Origin)| first.source == origin.source && first.at + (index - start) == origin.at;
         if !self.runs.last().is_some_and(goes_on) {
             self.runs.push((index, origin));
         }

@@ -26,10 +26,12 @@ options:
   state:
     description:
       - With V(present) the addresses are added, with V(absent) they are removed; what is so already stays as it is.
+      - With V(exact) the additional addresses of the interface become exactly these, in one change; primary addresses, and
+        what is up but in no file, are not touched.
       - With V(confirmed) the change that was made with O(confirm) is kept. It is an error if none waits (any more), but not
         in check mode, where none was made.
     type: str
-    choices: [present, absent, confirmed]
+    choices: [present, absent, exact, confirmed]
     default: present
   addresses:
     description:
@@ -46,6 +48,11 @@ options:
     elements: str
     default: []
     aliases: [block]
+  allow_empty:
+    description:
+      - With O(state=exact), take every additional address away if none is named; without it that is refused.
+    type: bool
+    default: false
   interface:
     description:
       - The interface, if not that of the default route.
@@ -137,6 +144,11 @@ EXAMPLES = r'''
     addresses: 203.0.113.5
     state: absent
 
+- name: Have exactly these additional addresses
+  ipalias.ipalias.ipalias:
+    addresses: [203.0.113.5, 203.0.113.8-203.0.113.11]
+    state: exact
+
 - name: Put a block that is routed to this server on another interface
   ipalias.ipalias.ipalias:
     blocks: [203.0.113.16/28, "2001:db8:5::/125"]
@@ -220,7 +232,7 @@ import json
 from ansible.module_utils.basic import AnsibleModule
 
 # The verb of each state.
-VERBS = {'present': 'add', 'absent': 'remove', 'confirmed': 'confirm'}
+VERBS = {'present': 'add', 'absent': 'remove', 'exact': 'sync', 'confirmed': 'confirm'}
 
 # The version of the JSON that is understood here.
 VERSION = 1
@@ -251,10 +263,23 @@ def command_line(module, program):
     if verb != 'confirm':
         if params['confirm'] is not None:
             words += ['--confirm', str(params['confirm'])]
+    if verb == 'sync':
+        if params['allow_empty']:
+            words.append('--allow-empty')
+        words.append('-')
+    elif verb != 'confirm':
         for block in params['blocks']:
             words += ['--block', block]
         words += ['--'] + params['addresses']
     return words
+
+
+def standard_input(params):
+    """The list that C(ipalias sync) reads; nothing for other verbs."""
+    if params['state'] != 'exact':
+        return None
+    addresses = params['addresses'] + [{'block': block} for block in params['blocks']]
+    return json.dumps({'version': 1, 'addresses': addresses})
 
 
 def read_report(rc, out, err):
@@ -285,9 +310,10 @@ def failure(report):
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            state=dict(type='str', choices=['present', 'absent', 'confirmed'], default='present'),
+            state=dict(type='str', choices=['present', 'absent', 'exact', 'confirmed'], default='present'),
             addresses=dict(type='list', elements='str', default=[], aliases=['address']),
             blocks=dict(type='list', elements='str', default=[], aliases=['block']),
+            allow_empty=dict(type='bool', default=False),
             interface=dict(type='str'),
             label=dict(type='str'),
             apply=dict(type='str', choices=['auto', 'restart', 'none'], default='auto'),
@@ -307,7 +333,7 @@ def main():
     # One that is given as a path is found there.
     program = module.get_bin_path(module.params['executable'] or 'ipalias', required=True, opt_dirs=['/usr/local/bin'])
     argv = command_line(module, program)
-    rc, out, err = module.run_command(argv)
+    rc, out, err = module.run_command(argv, data=standard_input(module.params))
     report = read_report(rc, out, err)
     result = dict(rc=rc, cmd=argv, report=report)
     for note in report.get('notes', []):
