@@ -3,6 +3,8 @@
 //! Rules: RFC 4291 and RFC 6890 for what an address may be, ip-address(8) for labels, the kernel's `dev_valid_name`
 //! and `IFNAMSIZ` for interface names. How a system spells any of it belongs to its backend.
 
+mod mistake;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -111,19 +113,34 @@ pub struct Alias {
 pub fn parse_addresses(text: &str) -> Result<Vec<IpNet>, Refusal> {
     let text = text.trim();
     match text.split_once('-') {
-        Some((first, last)) => range(text, parse_ip(first)?, parse_ip(last)?),
+        Some((first, last)) => match (ip(first), ip(last)) {
+            (Some(first), Some(last)) => range(text, first, last),
+            _ => Err(mistake::in_range(text, first, last)),
+        },
         None => Ok(vec![parse_address(text)?]),
     }
 }
 
+/// What is left of consecutive `nets` without those that `out` names, as ADDRESS arguments: single addresses and ranges.
+pub fn without(nets: &[IpNet], out: impl Fn(IpAddr) -> bool) -> Vec<String> {
+    let runs = nets.split(|net| out(net.addr())).filter_map(|run| run.first().zip(run.last()));
+    let argument = |(first, last): (&IpNet, &IpNet)| match first == last {
+        true => first.addr().to_string(),
+        false => format!("{}-{}", first.addr(), last.addr()),
+    };
+    runs.map(argument).collect()
+}
+
 /// `A` or `A/PREFIX`; without a prefix /32 for IPv4 and /128 for IPv6. Refuses what no host can have.
 pub fn parse_address(text: &str) -> Result<IpNet, Refusal> {
-    let (ip, prefix) = match text.split_once('/') {
+    // What is more than an address is judged as a whole.
+    let is_one = !text.contains([',', ';', ' ']) && !text.contains("://");
+    let (ip, prefix) = match text.split_once('/').filter(|_| is_one) {
         Some((ip, prefix)) => (parse_ip(ip)?, Some(parse_prefix(text, prefix)?)),
         None => (parse_ip(text)?, None),
     };
-    let net = with_prefix(ip, prefix.unwrap_or(host_prefix(ip)))
-        .ok_or_else(|| usage(text, "the prefix is longer than the address"))?;
+    let bits = prefix.unwrap_or(host_prefix(ip));
+    let net = with_prefix(ip, bits).ok_or_else(|| mistake::long_prefix(ip, bits))?;
     acceptable(net)?;
     Ok(net)
 }
@@ -132,12 +149,15 @@ pub fn parse_address(text: &str) -> Result<IpNet, Refusal> {
 /// other here, since hosters sell and route blocks whole.
 pub fn parse_block(text: &str) -> Result<Vec<IpNet>, Refusal> {
     let Some((ip, prefix)) = text.trim().split_once('/') else {
-        return Err(usage(text, "a block needs a prefix, such as 203.0.113.8/29"));
+        let hint = "write --block 203.0.113.8/29 for a block, and a single address without --block";
+        return Err(Refusal::new(Kind::Usage, format!("the block {:?} has no prefix", text.trim()), hint));
     };
-    let net = with_prefix(parse_ip(ip)?, parse_prefix(text, prefix)?)
-        .ok_or_else(|| usage(text, "the prefix is longer than the address"))?;
+    let (ip, bits) = (parse_ip(ip)?, parse_prefix(text, prefix)?);
+    let net = with_prefix(ip, bits).ok_or_else(|| mistake::long_prefix(ip, bits))?;
     if net.addr() != net.network() {
-        return Err(usage(text, &format!("host bits are set; the block is {}", net.trunc())));
+        let reason = format!("{net} is an address inside the block {}", net.trunc());
+        let hint = format!("for the whole block write --block {}, for the one address {ip}", net.trunc());
+        return Err(Refusal::new(Kind::Usage, reason, hint));
     }
     range(text, net.network(), net.broadcast())
 }
@@ -146,10 +166,15 @@ fn range(text: &str, first: IpAddr, last: IpAddr) -> Result<Vec<IpNet>, Refusal>
     let all = match (first, last) {
         (IpAddr::V4(a), IpAddr::V4(b)) if a <= b => u128::from(u32::from(b) - u32::from(a)),
         (IpAddr::V6(a), IpAddr::V6(b)) if a <= b => u128::from(b) - u128::from(a),
-        _ => return Err(usage(text, "a range goes from a lower to a higher address of one family")),
+        (first, last) if first.is_ipv4() == last.is_ipv4() => {
+            let reason = format!("the range {text:?} does not go from a lower to a higher address");
+            return Err(Refusal::new(Kind::Usage, reason, format!("write it as {last}-{first}")));
+        }
+        _ => return Err(usage(text, "the ends of a range are addresses of one family")),
     };
     if all >= MOST_ADDRESSES as u128 {
-        return Err(usage(text, &format!("that is more than {MOST_ADDRESSES} addresses")));
+        let reason = format!("{:?} has more than {MOST_ADDRESSES} addresses", text.trim());
+        return Err(Refusal::new(Kind::Usage, reason, "name a part of it: one call takes no more than that"));
     }
     (0..=all)
         .map(|step| {
@@ -163,10 +188,14 @@ fn range(text: &str, first: IpAddr, last: IpAddr) -> Result<Vec<IpNet>, Refusal>
         .collect()
 }
 
+/// The standard library, unlike inet_aton(3), takes neither leading zeros nor short forms: both mean different things to
+/// different consumers.
+fn ip(text: &str) -> Option<IpAddr> {
+    IpAddr::from_str(text.trim()).ok()
+}
+
 fn parse_ip(text: &str) -> Result<IpAddr, Refusal> {
-    // The standard library, unlike inet_aton(3), takes neither leading zeros nor short forms: both mean different
-    // things to different consumers.
-    IpAddr::from_str(text.trim()).map_err(|_| usage(text, "that is not an IPv4 or IPv6 address"))
+    ip(text).ok_or_else(|| mistake::in_address(text.trim()))
 }
 
 fn parse_prefix(whole: &str, text: &str) -> Result<u8, Refusal> {
@@ -181,11 +210,7 @@ fn parse_prefix(whole: &str, text: &str) -> Result<u8, Refusal> {
 }
 
 fn usage(text: &str, reason: &str) -> Refusal {
-    Refusal::new(
-        Kind::Usage,
-        format!("{:?}: {reason}", text.trim()),
-        "write an address as 203.0.113.5, 203.0.113.5/32, 2001:db8::5/128, or a range as 203.0.113.5-203.0.113.9",
-    )
+    Refusal::new(Kind::Usage, format!("{:?}: {reason}", text.trim()), mistake::FORMS)
 }
 
 /// Refuses addresses that cannot be a host's own: unspecified, loopback, multicast, reserved, IPv4-mapped, and the
@@ -197,7 +222,10 @@ fn acceptable(net: IpNet) -> Result<(), Refusal> {
         ip if ip.is_multicast() => "a multicast address",
         IpAddr::V4(v4) if v4.is_broadcast() => "the limited broadcast address",
         IpAddr::V4(v4) if v4.octets()[0] == 0 => "an address of \"this network\" (0.0.0.0/8)",
-        IpAddr::V4(v4) if v4.octets()[0] >= 240 => "a reserved address (240.0.0.0/4)",
+        IpAddr::V4(v4) if v4.octets()[0] >= 240 => match netmask_to_prefix(v4) {
+            Some(bits) => return Err(mistake::netmask(v4, bits)),
+            None => "a reserved address (240.0.0.0/4)",
+        },
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => "an IPv4-mapped address",
         _ if net.prefix_len() == 0 => "an address whose prefix covers everything",
         ip if net.prefix_len() + 1 < net.max_prefix_len() && ip == net.network() => {
@@ -252,6 +280,18 @@ pub fn lowest_free(taken: &BTreeSet<u32>, start: u32) -> impl Iterator<Item = u3
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_a_range() {
+        let range = parse_addresses("203.0.113.8-203.0.113.15").unwrap();
+        let out = |gone: &[u8]| {
+            let gone: Vec<IpAddr> = gone.iter().map(|last| IpAddr::from([203, 0, 113, *last])).collect();
+            without(&range, |ip| gone.contains(&ip)).join(" ")
+        };
+        assert_eq!(out(&[10]), "203.0.113.8-203.0.113.9 203.0.113.11-203.0.113.15");
+        assert_eq!(out(&[8, 9, 14]), "203.0.113.10-203.0.113.13 203.0.113.15");
+        assert_eq!(out(&[8, 9, 10, 11, 12, 13, 14, 15]), "");
+    }
 
     fn kind(text: &str) -> Kind {
         parse_addresses(text).unwrap_err().kind

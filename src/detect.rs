@@ -3,10 +3,15 @@
 //! Evidence of the running system beats an enabled service, which beats files alone. Two claims of equal weight are
 //! refused with both shown: guessing wrong would write to a file that nobody reads.
 
+mod elsewhere;
+
 use crate::backend::{self, Backend, Claim, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
-use crate::root::{NodeKind, Root};
+use crate::nearest::nearest;
+use crate::root::Root;
+pub use elsewhere::NIXOS_HINT;
+use elsewhere::Sighting;
 
 /// The winner, and why the others are not.
 pub struct Detection {
@@ -16,37 +21,14 @@ pub struct Detection {
     pub claim: Claim,
     /// Below a control panel: the system that configures the interface and has the primary address.
     pub below: Option<&'static dyn Backend>,
-    /// The others, in the table's order, each with its reason.
-    pub losers: Vec<(&'static str, String)>,
+    /// The others of which something is here, in the table's order, each with its reason.
+    pub losers: Losers,
+    /// Those of which nothing is here, with what is missing.
+    pub absent: Losers,
 }
 
-/// Systems whose network configuration lies in a database or is generated: an edit of a file would be lost. Each with
-/// files that only it has, and what to do instead.
-const GUARDED: &[(&str, &[&str], &str)] = &[
-    ("pfSense or OPNsense", &["/cf/conf/config.xml", "/conf/config.xml"], "add a virtual IP in its web interface"),
-    ("TrueNAS", &["/data/freenas-v1.db", "/etc/rc.freenas"], "add the address in its web interface"),
-    ("SmartOS", &["/usbkey", "/etc/rc.d/smartdc"], "use vmadm update for a zone, /usbkey/config for the global zone"),
-];
-
-/// What to do on NixOS (`networking.interfaces.<name>.ipv4.addresses` of its manual); `add` fills the address in.
-pub const NIXOS_HINT: &str = "add to its configuration: networking.interfaces.<name>.ipv4.addresses = \
-                              [ { address = \"192.0.2.1\"; prefixLength = 32; } ];";
-
-/// Managers that ipalias recognises but has no backend for.
-const STRANGERS: &[Stranger] = &[
-    Stranger { name: "connman", sees: |root| unit(root, "connman") },
-    Stranger { name: "dhcpcd", sees: |root| unit(root, "dhcpcd") },
-];
-
-/// How strong the evidence of a manager is, and what it is; nothing without any.
-type Sign = Option<(Strength, String)>;
-
-/// A manager without a backend.
-struct Stranger {
-    name: &'static str,
-    /// Whether it seems to be in charge, and on what evidence.
-    sees: fn(&Root) -> Result<Sign>,
-}
+/// Backends that are not in charge, and why.
+type Losers = Vec<(&'static str, String)>;
 
 /// Finds the backend in charge of `root`, or takes the one called `forced`.
 ///
@@ -55,18 +37,19 @@ struct Stranger {
 pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
     let forced = forced.map(|name| backend::by_name(name).ok_or_else(|| unknown_backend(name))).transpose()?;
     if forced.is_none() {
-        guarded(root)?;
+        elsewhere::refuse_guarded(root)?;
     }
     let mut claims = Vec::new();
-    let mut losers = Vec::new();
+    let (mut losers, mut absent) = (Losers::new(), Losers::new());
     for &backend in backend::ALL {
         match backend.detect(root)? {
             Stance::InCharge(claim) => claims.push((backend, claim)),
             Stance::NotInCharge(reason) => losers.push((backend.name(), reason)),
+            Stance::Absent(reason) => absent.push((backend.name(), reason)),
         }
     }
     if let Some(forced) = forced {
-        return Ok(force(forced, claims, losers));
+        return Ok(force(forced, claims, losers, absent));
     }
     let panel = claims.iter().position(|(_, claim)| claim.strength == Strength::Panel);
     if let Some((backend, mut claim)) = panel.map(|at| claims.remove(at)) {
@@ -74,38 +57,38 @@ pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
         let below = claims.last().map(|(below, _)| *below);
         claim.interface = claim.interface.or_else(|| claims.last().and_then(|(_, below)| below.interface.clone()));
         losers.extend(claims.into_iter().map(|(backend, claim)| (backend.name(), claim.evidence.join("; "))));
-        return Ok(Detection { backend, claim, below, losers });
+        return Ok(Detection { backend, claim, below, losers, absent });
     }
     let best = claims.iter().map(|(_, claim)| claim.strength).max();
     let (winners, weaker): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(_, claim)| Some(claim.strength) == best);
     losers.extend(weaker.into_iter().map(|(backend, claim)| (backend.name(), claim.evidence.join("; "))));
-    let strangers = strangers(root)?;
-    let stronger: Vec<&(&str, Strength, String)> =
-        strangers.iter().filter(|(_, strength, _)| best.is_none_or(|best| *strength > best)).collect();
-    if !stronger.is_empty() || winners.is_empty() {
-        return Err(unsupported(root, &losers, &winners, &stronger)?.into());
+    let strangers = elsewhere::strangers(root)?;
+    let stronger: Vec<&Sighting> =
+        strangers.iter().filter(|stranger| best.is_none_or(|best| stranger.strength > best)).collect();
+    if winners.is_empty() && stronger.is_empty() {
+        return Err(nobody(root, &losers, &absent)?.into());
     }
-    let equal =
-        strangers.iter().filter(|(_, strength, _)| Some(*strength) == best && best > Some(Strength::Configured));
-    choose(winners, equal.collect(), losers)
+    if let Some(first) = stronger.first() {
+        return Err(by_strangers(root, first, &stronger, &winners)?.into());
+    }
+    let equal = strangers
+        .iter()
+        .filter(|stranger| Some(stranger.strength) == best && best > Some(Strength::Configured))
+        .collect();
+    choose(winners, equal, losers, absent)
 }
 
 /// A backend with its evidence.
 type Winner = (&'static dyn Backend, Claim);
 
-fn choose(
-    mut winners: Vec<Winner>,
-    strangers: Vec<&(&'static str, Strength, String)>,
-    losers: Vec<(&'static str, String)>,
-) -> Result<Detection> {
+fn choose(mut winners: Vec<Winner>, strangers: Vec<&Sighting>, losers: Losers, absent: Losers) -> Result<Detection> {
     if winners.len() == 1 && strangers.is_empty() {
         if let Some((backend, claim)) = winners.pop() {
-            return Ok(Detection { backend, claim, below: None, losers });
+            return Ok(Detection { backend, claim, below: None, losers, absent });
         }
     }
     let known = winners.iter().map(|(backend, claim)| format!("{} ({})", backend.name(), claim.evidence.join("; ")));
-    let all: Vec<String> =
-        known.chain(strangers.iter().map(|(name, _, evidence)| format!("{name} ({evidence})"))).collect();
+    let all: Vec<String> = known.chain(strangers.iter().map(|stranger| stranger.to_string())).collect();
     let names: Vec<&str> = winners.iter().map(|(backend, _)| backend.name()).collect();
     Err(Refusal::new(
         Kind::Ambiguous,
@@ -115,56 +98,11 @@ fn choose(
     .into())
 }
 
-fn guarded(root: &Root) -> Result<()> {
-    for (name, marks, hint) in GUARDED {
-        for mark in *marks {
-            if root.kind(&(*mark).into())? != NodeKind::Absent {
-                let reason =
-                    format!("this is {name}, which keeps its network configuration elsewhere and rewrites files");
-                return Err(Refusal::new(Kind::ManagedElsewhere, reason, *hint).at(&(*mark).into(), 0).into());
-            }
-        }
-    }
-    if let Some((reason, hint)) = host::confinement(root)? {
-        return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
-    }
-    let registry = "/Windows/System32/config/SYSTEM";
-    if !root.is_live() && root.is_file(&registry.into())? && root.kind(&"/ipalias".into())? == NodeKind::Absent {
-        let reason = "this is a disk of Windows, which keeps its addresses in the registry";
-        let refusal = Refusal::new(Kind::ManagedElsewhere, reason, "start that system and run ipalias there");
-        return Err(refusal.at(&registry.into(), 0).into());
-    }
-    let os = host::os_release(root)?;
-    if os.id == "nixos" || root.kind(&"/etc/NIXOS".into())? != NodeKind::Absent {
-        let reason = "this is NixOS, which generates its files from /etc/nixos";
-        return Err(Refusal::new(Kind::ManagedElsewhere, reason, NIXOS_HINT).into());
-    }
-    if os.id == "ubuntu-core" {
-        let reason = "this is Ubuntu Core, whose network is set through snapd";
-        return Err(Refusal::new(Kind::ManagedElsewhere, reason, "use snap set system system.network.netplan").into());
-    }
-    Ok(())
-}
-
-fn strangers(root: &Root) -> Result<Vec<(&'static str, Strength, String)>> {
-    let mut found = Vec::new();
-    for stranger in STRANGERS {
-        if let Some((strength, evidence)) = (stranger.sees)(root)? {
-            found.push((stranger.name, strength, evidence));
-        }
-    }
-    Ok(found)
-}
-
-fn unit(root: &Root, name: &str) -> Result<Sign> {
-    let enabled = host::unit_enabled(root, &format!("{name}.service"))? || host::init_script_enabled(root, name)?;
-    Ok(enabled.then(|| (Strength::Configured, "its service is enabled".to_owned())))
-}
-
 fn force(
     forced: &'static dyn Backend,
     claims: Vec<(&'static dyn Backend, Claim)>,
-    mut losers: Vec<(&'static str, String)>,
+    mut losers: Losers,
+    mut absent: Losers,
 ) -> Detection {
     let mut found = None;
     for (backend, claim) in claims {
@@ -174,8 +112,10 @@ fn force(
             losers.push((backend.name(), claim.evidence.join("; ")));
         }
     }
-    let doubt = losers.iter().find(|(name, _)| *name == forced.name()).map(|(_, reason)| reason.clone());
-    losers.retain(|(name, _)| *name != forced.name());
+    let is_it = |(name, _): &&(&str, String)| *name == forced.name();
+    let doubt = losers.iter().chain(&absent).find(is_it).map(|(_, reason)| reason.clone());
+    losers.retain(|loser| !is_it(&loser));
+    absent.retain(|loser| !is_it(&loser));
     let claim = found.unwrap_or_else(|| Claim {
         strength: Strength::Configured,
         interface: None,
@@ -188,41 +128,47 @@ fn force(
             .map(|reason| format!("{} would not be chosen here: {reason}", forced.name()))
             .collect(),
     });
-    Detection { backend: forced, claim, below: None, losers }
+    Detection { backend: forced, claim, below: None, losers, absent }
 }
 
 fn unknown_backend(name: &str) -> Refusal {
     let names: Vec<&str> = backend::ALL.iter().map(|backend| backend.name()).collect();
-    Refusal::new(
-        Kind::Usage,
-        format!("there is no backend called {name:?}"),
-        format!("the backends are {}", names.join(", ")),
-    )
+    let all = format!("the backends are {}", names.join(", "));
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(meant) => format!("did you mean --backend {meant}? {all}"),
+        None => all,
+    };
+    Refusal::new(Kind::Usage, format!("there is no backend called {name:?}"), hint)
 }
 
-fn unsupported(
-    root: &Root,
-    losers: &[(&'static str, String)],
-    winners: &[Winner],
-    strangers: &[&(&'static str, Strength, String)],
-) -> Result<Refusal> {
-    let name = host::system_name(root)?.unwrap_or_else(|| "this system".to_owned());
-    if strangers.is_empty() {
-        // What has nothing here at all comes last: the one reason that counts is among the others.
-        let (far, near): (Vec<_>, Vec<_>) = losers.iter().partition(|(_, reason)| reason.contains("there is no "));
-        let why: Vec<String> =
-            near.into_iter().chain(far).map(|(backend, reason)| format!("{backend}: {reason}")).collect();
-        let reason = format!("no backend is in charge of the network of {name} ({})", why.join("; "));
-        let hint = "if one is all the same, name it with --backend";
-        return Ok(Refusal::new(Kind::Unsupported, reason, hint));
+/// Nothing that ipalias knows is in charge: what is nearest is told, the rest is for those who ask for more.
+fn nobody(root: &Root, losers: &Losers, absent: &Losers) -> Result<Refusal> {
+    for (name, reason) in losers.iter().chain(absent) {
+        tracing::info!("not {name}: {reason}");
     }
-    let seen: Vec<String> = strangers.iter().map(|(name, _, evidence)| format!("{name} ({evidence})")).collect();
-    let names: Vec<&str> = winners.iter().map(|(backend, _)| backend.name()).collect();
-    let hint = if names.is_empty() {
-        "this version cannot edit its files; add the address with its own tools".to_owned()
-    } else {
-        format!("this version cannot edit its files; if it is not in charge, use --backend {}", names.join(" or "))
+    let name = host::system_name(root)?.unwrap_or_else(|| "this system".to_owned());
+    let nearest = match losers.as_slice() {
+        [] => "there is no file of any".to_owned(),
+        [(name, reason)] => format!("the nearest is {name}: {reason}"),
+        many => {
+            let all: Vec<String> = many.iter().map(|(name, reason)| format!("{name} ({reason})")).collect();
+            format!("the nearest are {}", all.join(" and "))
+        }
     };
-    let reason = format!("the network of {name} seems to be managed by {}", seen.join(" and "));
+    let hint = "if one is all the same, name it with --backend; `ipalias -v status` says why each of them is not";
+    Ok(Refusal::new(Kind::Unsupported, format!("no backend is in charge of the network of {name}; {nearest}"), hint))
+}
+
+/// A manager that ipalias knows by name only is more likely to be in charge than `winners`.
+fn by_strangers(root: &Root, first: &Sighting, all: &[&Sighting], winners: &[Winner]) -> Result<Refusal> {
+    let name = host::system_name(root)?.unwrap_or_else(|| "this system".to_owned());
+    let seen: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let names: Vec<&str> = winners.iter().map(|(backend, _)| backend.name()).collect();
+    let hint = match names.as_slice() {
+        [] => first.instead.to_owned(),
+        names => format!("{}; if it is not in charge, use --backend {}", first.instead, names.join(" or ")),
+    };
+    let reason =
+        format!("the network of {name} seems to be managed by {}, which ipalias cannot edit", seen.join(" and "));
     Ok(Refusal::new(Kind::Unsupported, reason, hint))
 }

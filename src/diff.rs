@@ -6,7 +6,8 @@
 //! Lines end at `\n` only. What is common at both ends is cut off before anything is compared, and pure insertions and
 //! deletions of any size take linear time; the general algorithm (Myers, by `similar`) sees only the rest.
 
-use similar::{Algorithm, DiffOp, DiffTag};
+use similar::algorithms::{Capture, Compact, Replace, myers, patience};
+use similar::{DiffOp, DiffTag};
 
 use crate::plan::{Backup, Change, Plan};
 use crate::root::RootPath;
@@ -98,17 +99,26 @@ fn ops(old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> {
     let tail = rest.take_while(|(a, b)| a == b).count();
     let old_middle = old.get(head..old.len() - tail).unwrap_or_default();
     let new_middle = new.get(head..new.len() - tail).unwrap_or_default();
-    let middle = if old_middle.len() + new_middle.len() < MANY_LINES {
-        similar::capture_diff_slices(Algorithm::Myers, old_middle, new_middle)
-    } else {
-        subsequence(old_middle, new_middle)
-            .unwrap_or_else(|| similar::capture_diff_slices(Algorithm::Patience, old_middle, new_middle))
-    };
+    let is_large = old_middle.len() + new_middle.len() >= MANY_LINES;
+    let one_pass = if is_large { subsequence(old_middle, new_middle) } else { None };
+    let middle = one_pass.unwrap_or_else(|| general(old_middle, new_middle, is_large));
     let mut ops = vec![DiffOp::Equal { old_index: 0, new_index: 0, len: head }];
     ops.extend(middle.into_iter().map(|op| shifted(op, head)));
     ops.push(DiffOp::Equal { old_index: old.len() - tail, new_index: new.len() - tail, len: tail });
     ops.retain(|op| !op.old_range().is_empty() || !op.new_range().is_empty());
     ops
+}
+
+/// The difference of any two sides. Called by their names, the program holds two of the library's algorithms instead of all.
+fn general(old: &[&[u8]], new: &[&[u8]], is_large: bool) -> Vec<DiffOp> {
+    let mut hook = Compact::new(Replace::new(Capture::new()), old, new);
+    let (olds, news) = (0..old.len(), 0..new.len());
+    // A hook that only records cannot fail.
+    let Ok(()) = match is_large {
+        false => myers::diff(&mut hook, old, olds, new, news),
+        true => patience::diff(&mut hook, old, olds, new, news),
+    };
+    hook.into_inner().into_inner().into_ops()
 }
 
 /// The difference if one side is the other with lines left out, in one pass.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use ipnet::IpNet;
+
 use crate::root::RootPath;
 
 /// The crate's result: any error, with a [`Refusal`] or [`Failure`] findable by downcast.
@@ -69,6 +71,19 @@ impl Refusal {
         Refusal { kind, place: None, reason: reason.into(), hint: hint.into() }
     }
 
+    /// The same refusal with the hint's ADDRESS, PREFIX and INTERFACE filled in, as far as they are known.
+    pub fn about(mut self, address: Option<IpNet>, interface: Option<&str>) -> Refusal {
+        let prefix = address.map(|net| net.prefix_len().to_string());
+        let address = address.map(|net| net.addr().to_string());
+        for (word, value) in [("ADDRESS", address.as_deref()), ("PREFIX", prefix.as_deref()), ("INTERFACE", interface)]
+        {
+            if let Some(value) = value {
+                self.hint = self.hint.replace(word, value);
+            }
+        }
+        self
+    }
+
     /// The same refusal, blamed on `path` at `line` (from 1; 0 for the whole file).
     pub fn at(mut self, path: &RootPath, line: usize) -> Refusal {
         self.place = Some((path.clone(), line));
@@ -128,6 +143,32 @@ pub enum Failure {
     /// The user interrupted before anything was changed.
     #[error("interrupted; nothing was changed")]
     Interrupted,
+    /// Only an administrator may do it; nothing was changed.
+    #[error("{what}")]
+    NoRights {
+        /// What was not allowed.
+        what: String,
+        /// How to get them.
+        how: String,
+    },
+}
+
+/// What can be done about `error`, if there is anything to say.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return Some(refusal.hint.clone()).filter(|hint| !hint.is_empty());
+    }
+    match error.downcast_ref::<Failure>()? {
+        Failure::RolledBack { .. } => Some("the same with -vv shows every step that was made".to_owned()),
+        Failure::Locked { .. } => Some("wait for its end, then try again".to_owned()),
+        Failure::Unconfirmed { .. } => {
+            Some("`ipalias confirm` keeps that one, `ipalias rollback` takes it back; then try again".to_owned())
+        }
+        Failure::NotConfirmed => Some("to keep it next time, type `ipalias confirm` within the time".to_owned()),
+        Failure::NoRights { how, .. } => Some(how.clone()),
+        // Its commands say it.
+        Failure::Incomplete { .. } | Failure::Interrupted => None,
+    }
 }
 
 /// The process's exit codes.
@@ -165,7 +206,7 @@ impl Exit {
             Some(Failure::Incomplete { .. }) => Exit::Incomplete,
             Some(Failure::Locked { .. } | Failure::Unconfirmed { .. }) => Exit::Locked,
             Some(Failure::Interrupted) => Exit::Interrupted,
-            None => Exit::Failed,
+            Some(Failure::NoRights { .. }) | None => Exit::Failed,
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn confinement(root: &Root) -> Result<Option<(&'static str, &'static str)>> 
     if jail.split_whitespace().next() == Some("1") && jail.split_whitespace().nth(1) != Some("1") {
         return Ok(Some((
             "this is a jail without a network stack of its own",
-            "add the address to the jail's ip4.addr or ip6.addr on its host, in /etc/jail.conf",
+            "on its host, in /etc/jail.conf: ip4.addr += ADDRESS/PREFIX (IPv6: ip6.addr); then: service jail restart NAME",
         )));
     }
     let zone = text(ZONE)?;
@@ -45,7 +45,8 @@ pub fn confinement(root: &Root) -> Result<Option<(&'static str, &'static str)>> 
     if !zone.lines().any(|line| line.starts_with("0:")) && zone.lines().any(shared) {
         return Ok(Some((
             "this is a zone with a shared network stack",
-            "add the address in the global zone: zonecfg -z ZONE, add net, set address=...",
+            "in the global zone: zonecfg -z ZONE 'add net; set physical=INTERFACE; set address=ADDRESS/PREFIX; end'; then: \
+             zoneadm -z ZONE reboot",
         )));
     }
     if text(PHYSICAL)?.lines().any(|line| line.starts_with("online") && line.trim_end().ends_with(":nwam")) {

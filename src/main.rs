@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use ipalias::cli::Cli;
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match ipalias::command::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return ExitCode::from(exit as u8),
+    };
     let level = match cli.global.verbose {
         0 => tracing::Level::WARN,
         1 => tracing::Level::INFO,

@@ -203,6 +203,35 @@ pub struct Apply {
     pub after: Vec<Step>,
 }
 
+impl Apply {
+    /// These steps and then `later`'s, for one edit of all files: each keeps its own order, and a daemon that both make read
+    /// its files reads them once.
+    pub fn then(self, later: Apply) -> Apply {
+        Apply { before: in_one(self.before, later.before), after: in_one(self.after, later.after) }
+    }
+}
+
+/// `earlier`, then `later`; around what is in both, as it is around that in either.
+fn in_one(earlier: Vec<Step>, later: Vec<Step>) -> Vec<Step> {
+    let mut rest = earlier.as_slice();
+    let (mut all, mut waiting) = (Vec::with_capacity(earlier.len() + later.len()), Vec::new());
+    for step in later {
+        // Only such a step can be in both, and there are few of them: plans may have 65,536 of the others.
+        let at = if step.repeat_after_undo { rest.iter().position(|other| *other == step) } else { None };
+        let Some((before, behind)) = at.and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
+            waiting.push(step);
+            continue;
+        };
+        all.extend_from_slice(before);
+        all.append(&mut waiting);
+        all.push(step);
+        rest = behind;
+    }
+    all.extend_from_slice(rest);
+    all.append(&mut waiting);
+    all
+}
+
 /// What a [`Check`] gives its program to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Staged {
@@ -272,8 +301,109 @@ impl Plan {
         self.changes.iter().filter(|change| change.before != change.after && change.backup != Backup::Record)
     }
 
+    /// This plan and `later`, which was made for the root as this one leaves it, as one: a file goes from what it is to what
+    /// `later` makes of it.
+    pub fn then(mut self, later: Plan) -> Plan {
+        for change in later.changes {
+            let Some(earlier) = self.changes.iter_mut().find(|earlier| earlier.path == change.path) else {
+                self.changes.push(change);
+                continue;
+            };
+            // What was said of the file is no longer so.
+            self.notes.retain(|note| !note.starts_with(&format!("{} ", change.path)));
+            (earlier.after, earlier.mode) = (change.after, change.mode);
+            if change.backup == Backup::StoreOnly {
+                earlier.backup = change.backup;
+            }
+        }
+        self.auto = self.auto.then(later.auto);
+        self.restart = match (self.restart, later.restart) {
+            (Ok(earlier), Ok(later)) => Ok(earlier.then(later)),
+            (Err(reason), _) | (_, Err(reason)) => Err(reason),
+        };
+        self.checks.retain(|check| !later.checks.contains(check));
+        self.checks.extend(later.checks);
+        if self.dump.is_empty() {
+            self.dump = later.dump;
+        }
+        self.wakes.extend(later.wakes);
+        self.notes.retain(|note| !later.notes.contains(note));
+        self.notes.extend(later.notes);
+        self
+    }
+
     /// The root as it will be when the changes are made.
     pub fn overlay(&self, root: &Root) -> Root {
         root.with_planned(self.changes.iter().map(|change| (change.path.clone(), change.after.clone(), change.mode)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(path: &str, before: Option<&str>, after: Option<&str>) -> Change {
+        let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+        let (before, after) = (bytes(before), bytes(after));
+        Change { path: path.into(), before, after, mode: 0o644, backup: Backup::Beside }
+    }
+
+    fn words(steps: &[Step]) -> String {
+        steps.iter().map(|step| step.action.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn apply(before: &str, after: &str) -> Apply {
+        // What is written in capitals makes a daemon read its files.
+        let step = |word: &str| match word.chars().all(char::is_uppercase) {
+            true => Step::reread(Command::new([word])),
+            false => Step::new(Action::Run(Command::new([word]))),
+        };
+        let steps = |words: &str| words.split_whitespace().map(step).collect();
+        Apply { before: steps(before), after: steps(after) }
+    }
+
+    #[test]
+    fn a_file_goes_from_its_first_state_to_its_last() {
+        let earlier = Plan {
+            changes: vec![change("/a", Some("1"), None), change("/b", Some("2"), Some("3"))],
+            notes: vec!["/a stays, empty".to_owned(), "a word".to_owned()],
+            ..Plan::nothing()
+        };
+        let mut private = change("/b", Some("3"), Some("4"));
+        private.backup = Backup::StoreOnly;
+        let later = Plan {
+            changes: vec![private, change("/a", None, Some("5")), change("/c", None, Some("6"))],
+            notes: vec!["a word".to_owned(), "another".to_owned()],
+            ..Plan::nothing()
+        };
+        let whole = earlier.then(later);
+        let mut b = change("/b", Some("2"), Some("4"));
+        b.backup = Backup::StoreOnly;
+        assert_eq!(whole.changes, [change("/a", Some("1"), Some("5")), b, change("/c", None, Some("6"))]);
+        assert_eq!(whole.notes, ["a word", "another"]);
+    }
+
+    #[test]
+    fn steps_keep_their_order_and_files_are_read_once() {
+        for (earlier, later, all) in [
+            ("del", "add", "del add"),
+            ("R del", "R", "R del"),
+            ("R del", "add R", "add R del"),
+            ("del R", "R add", "del R add"),
+            ("R S del", "S add", "R S add del"),
+            ("R", "S R", "S R"),
+            ("del", "del", "del del"),
+            ("", "R add", "R add"),
+        ] {
+            let whole = apply("x", earlier).then(apply("y", later));
+            assert_eq!((words(&whole.before), words(&whole.after)), ("x y".to_owned(), all.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_restart_that_one_half_refuses_is_refused() {
+        let refused = Plan { restart: Err("it locks out".to_owned()), ..Plan::nothing() };
+        assert_eq!(refused.clone().then(Plan::nothing()).restart, refused.restart);
+        assert_eq!(Plan::nothing().then(refused.clone()).restart, refused.restart);
     }
 }

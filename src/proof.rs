@@ -1,7 +1,7 @@
 //! The proof: before any byte is written, the plan is laid over the root and the backend re-reads itself there.
 //!
-//! Effective entries must equal the old ones plus what was asked for (add), or minus what was asked to go (remove): then
-//! asking for the same again finds everything done. A plan that fails is a refusal, never a write.
+//! Effective entries must equal the old ones plus what was asked for (add), minus what was asked to go (remove), or both
+//! (sync): then asking for the same again finds everything done. A plan that fails is a refusal, never a write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Role, may_be};
 use crate::error::{Kind, Refusal, Result};
-use crate::plan::Plan;
-use crate::root::{NodeKind, Root, RootPath};
+use crate::plan::{Change, Plan};
+use crate::root::{self, NodeKind, Root, RootPath};
 
 /// What a plan has to achieve.
 #[derive(Debug, Clone, Copy)]
@@ -21,35 +21,46 @@ pub enum Goal<'a> {
     Present(&'a [Alias]),
     /// The addresses of these entries are no longer configured.
     Gone(&'a [Entry]),
+    /// Both.
+    Replaced {
+        /// What is no longer configured.
+        gone: &'a [Entry],
+        /// What is, instead.
+        present: &'a [Alias],
+    },
 }
 
 /// Checks `plan` against `goal` on the overlay; returns the entries as they will be. `old` are the entries of `root` as
 /// it is.
 pub fn prove(backend: &dyn Backend, root: &Root, old: &[Entry], plan: &Plan, goal: Goal<'_>) -> Result<Vec<Entry>> {
     have_a_directory(root, plan)?;
-    let new = backend
-        .entries(&plan.overlay(root))
-        .map_err(|error| unproven(&format!("the result cannot be read: {error:#}")))?;
+    stays_readable(plan)?;
+    let overlay = plan.overlay(root);
+    let new = backend.entries(&overlay).map_err(|error| match overlay.is_exhausted() {
+        true => too_much(&format!("{error:#}")),
+        false => unproven(&format!("the result cannot be read: {error:#}")),
+    })?;
     let mut balance = Balance::default();
     old.iter().for_each(|entry| balance.count(entry, -1));
     new.iter().for_each(|entry| balance.count(entry, 1));
-    match goal {
-        Goal::Present(want) => {
-            balance.idle.extend(&plan.wakes);
-            for alias in want {
-                if !balance.take(alias) {
-                    return Err(unproven(&format!("{} would not be configured", alias.address)).into());
-                }
-            }
+    let (want, gone): (&[Alias], &[Entry]) = match goal {
+        Goal::Present(want) => (want, &[]),
+        Goal::Gone(gone) => (&[], gone),
+        Goal::Replaced { gone, present } => (present, gone),
+    };
+    gone.iter().for_each(|entry| balance.count(entry, 1));
+    balance.idle.extend(&plan.wakes);
+    if !gone.is_empty() {
+        // What goes may have been what kept another from having effect: a line that breaks its stanza.
+        balance.idle.extend(old.iter().filter(|entry| !entry.is_effective()).map(|entry| entry.address.addr()));
+        let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
+        if let Some(left) = new.iter().find(|entry| entry.is_effective() && gone.contains(&place(entry))) {
+            return Err(unproven(&format!("{} would still be configured", left.address)).into());
         }
-        Goal::Gone(gone) => {
-            gone.iter().for_each(|entry| balance.count(entry, 1));
-            // What goes may have been what kept another from having effect: a line that breaks its stanza.
-            balance.idle = old.iter().filter(|entry| !entry.is_effective()).map(|entry| entry.address.addr()).collect();
-            let gone: BTreeSet<(&str, IpAddr)> = gone.iter().map(place).collect();
-            if let Some(left) = new.iter().find(|entry| entry.is_effective() && gone.contains(&place(entry))) {
-                return Err(unproven(&format!("{} would still be configured", left.address)).into());
-            }
+    }
+    for alias in want {
+        if !balance.take(alias) {
+            return Err(unproven(&format!("{} would not be configured", alias.address)).into());
         }
     }
     match balance.fault() {
@@ -75,6 +86,24 @@ fn have_a_directory(root: &Root, plan: &Plan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a file that would grow beyond what is read, so that the next run could not take anything out of it.
+fn stays_readable(plan: &Plan) -> Result<()> {
+    let reason = |change: &Change| change.after.as_deref().and_then(root::oversize);
+    match plan.written().find_map(|change| Some((&change.path, reason(change)?))) {
+        Some((path, reason)) => Err(too_much(reason).at(path, 0).into()),
+        None => Ok(()),
+    }
+}
+
+fn too_much(what: &str) -> Refusal {
+    let reason = format!("with these addresses {what}, and ipalias could not read it again");
+    Refusal::new(
+        Kind::Unacceptable,
+        reason,
+        "configure fewer; a block that is routed to the host can be one route to lo",
+    )
 }
 
 /// How often each effective entry is there more (or less) than before: by address, then device, label and role.

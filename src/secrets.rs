@@ -23,6 +23,9 @@ const WORDS: &[&str] = &["pin", "puk", "key", "private", "shared", "pass", "pac"
 /// Words that are followed by a secret after a blank: of interfaces(5), hostname.if(5) and ifconfig(8).
 const BEFORE_BLANK: &[&str] = &["wpakey", "nwkey", "wgkey", "wgpsk", "authkey", "pass", "passphrase"];
 
+/// What every name of a secret has in it, lower case: lines without any of these are not looked at any closer.
+const STEMS: &[&[u8]] = &[b"key", b"psk", b"pass", b"secret", b"pin", b"puk", b"private", b"shared", b"pac"];
+
 /// Whether and how long the lines that follow belong to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -120,8 +123,19 @@ fn opened(text: &[u8], value: usize) -> Open {
     if colon { Open::Block(text.len() - text.trim_ascii_start().len()) } else { Open::No }
 }
 
+/// Whether a name of a secret may stand in `text`.
+fn may_name_one(text: &[u8]) -> bool {
+    text.iter().enumerate().any(|(at, byte)| {
+        let starts = |stem: &&[u8]| text.get(at..at + stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem));
+        matches!(byte.to_ascii_lowercase(), b'k' | b'p' | b's') && STEMS.iter().any(|stem| starts(&stem))
+    })
+}
+
 /// Where the value of the first secret in `text` begins. `blanks`: also behind a blank, as files have it and sentences do not.
 fn value_at(text: &[u8], blanks: bool) -> Option<usize> {
+    if !may_name_one(text) {
+        return None;
+    }
     let is_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let mut at = 0;
     let mut first = true;
@@ -222,6 +236,14 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected);
         }
+    }
+
+    #[test]
+    fn no_name_is_passed_over() {
+        for name in PARTS.iter().chain(WORDS).chain(BEFORE_BLANK).chain(&["wep-key", "wireless-key"]) {
+            assert!(may_name_one(name.to_uppercase().as_bytes()), "{name}");
+        }
+        assert!(!may_name_one(b"iface eth0 inet static"));
     }
 
     #[test]

@@ -125,9 +125,9 @@ impl Store {
             }
         };
         let words = command_line().join(" ");
+        let holder = format!("process {}: {}\n", std::process::id(), words.escape_debug());
         // Only for the message above: a failure to write it does not weaken the lock.
-        let _ = file.set_len(0).and_then(|()| file.rewind());
-        let _ = writeln!(file, "process {}: {}", std::process::id(), words.escape_debug());
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Lock { _file: file })
     }
 

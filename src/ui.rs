@@ -4,22 +4,31 @@
 //! that came from files is shown with its control characters made visible; otherwise a diff is byte-exact, so that `patch`
 //! takes it.
 
+mod escape;
+mod hold;
+mod progress;
 mod prose;
 mod stream;
+mod table;
+mod terminal;
 
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::io::IsTerminal as _;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::error::{Exit, Failure, Refusal};
+use crate::error::{Exit, Failure, Refusal, hint};
 use crate::secrets;
+pub use escape::visible;
+use hold::err;
+pub use hold::{Hold, Log};
+pub use progress::Waiting;
 pub use stream::hurry;
 use stream::out;
+use terminal::Screen;
 
-/// The widest a column of a table gets.
-const MOST_WIDTH: usize = 200;
+/// Columns for the names of fields.
+const FIELD: usize = 15;
 
 /// The version of the JSON documents.
 pub const JSON_VERSION: u32 = 1;
@@ -27,7 +36,7 @@ pub const JSON_VERSION: u32 = 1;
 /// Where colour is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, serde::Deserialize)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` is set.
     Auto,
     /// Everywhere.
     Always,
@@ -38,10 +47,12 @@ pub enum Color {
 /// The printer.
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
-    color: bool,
-    terminal: bool,
+    out: Screen,
+    err: Screen,
     quiet: bool,
     json: bool,
+    /// Whether a step that takes long is told on standard error.
+    shows_progress: bool,
 }
 
 /// What happened to one address.
@@ -91,7 +102,7 @@ pub struct Commands {
     pub restart_refused: Option<String>,
 }
 
-/// The report of `add`, `remove` and `rollback`.
+/// The report of `add`, `remove`, `sync` and `rollback`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The verb.
@@ -120,13 +131,9 @@ pub struct Report {
 impl Ui {
     /// A printer as the command line wants it.
     pub fn new(color: Color, quiet: bool, json: bool) -> Ui {
-        let terminal = std::io::stdout().is_terminal();
-        let wanted = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        };
-        Ui { color: wanted, terminal, quiet, json }
+        let [out, err] = [Screen::of(&std::io::stdout(), color), Screen::of(&std::io::stderr(), color)];
+        let shows_progress = err.moves && !quiet && !json;
+        Ui { out, err, quiet, json, shows_progress }
     }
 
     /// Whether JSON was asked for.
@@ -143,21 +150,27 @@ impl Ui {
 
     /// Whether someone can be asked: both ends are a terminal, and words are wanted.
     pub fn is_interactive(self) -> bool {
-        self.terminal && std::io::stdin().is_terminal() && !self.quiet && !self.json
+        self.out.is_terminal && std::io::stdin().is_terminal() && !self.quiet && !self.json
     }
 
-    /// A line on the terminal that the next one replaces; an empty one clears it.
+    /// A line on the terminal that the next one replaces; an empty one clears it. Nothing where that cannot be.
     pub fn progress(self, text: &str) {
-        if self.is_interactive() {
+        if self.is_interactive() && self.out.moves {
             out(format!("\r\x1b[K{}", visible(text.as_bytes())).as_bytes());
+        }
+    }
+
+    /// A line that `progress` says better, for terminals on which nothing can be replaced.
+    pub fn instead_of_progress(self, text: &str) {
+        if !self.out.moves {
+            self.line(text);
         }
     }
 
     /// A warning on standard error.
     pub fn warn(self, text: &str) {
         if !self.json {
-            let style = self.style(AnsiColor::Yellow);
-            err(&format!("{style}ipalias: {}{style:#}\n", visible(secrets::without(text).as_bytes())));
+            self.message(AnsiColor::Yellow, &secrets::without(text));
         }
     }
 
@@ -170,7 +183,7 @@ impl Ui {
             document: &'a T,
         }
         if let Ok(text) = serde_json::to_string_pretty(&Versioned { version: JSON_VERSION, document }) {
-            out(format!("{}\n", escaped_json(&text)).as_bytes());
+            out(format!("{}\n", escape::json(&text)).as_bytes());
         }
     }
 
@@ -179,7 +192,7 @@ impl Ui {
         if self.quiet || self.json {
             return;
         }
-        if !self.terminal && !self.color {
+        if !self.out.is_terminal && !self.out.color {
             return out(diff);
         }
         for line in diff.split_inclusive(|b| *b == b'\n') {
@@ -236,22 +249,25 @@ impl Ui {
         }
     }
 
-    /// A table with a heading and aligned columns; a cell that is very long is not waited for by the others.
+    /// A table with a heading and aligned columns, as wide as the terminal at most.
     pub fn table(self, heading: &[&str], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| visible(cell.as_bytes())).collect()).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain(heading.get(column).map(|head| head.len())).max().unwrap_or(0).min(MOST_WIDTH)
-        };
-        let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-        let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();
-        for (number, row) in std::iter::once(&heading).chain(&rows).enumerate() {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            let style = if number == 0 && self.color { Style::new().bold() } else { Style::new() };
+        let lines = table::lay_out(heading, &rows, terminal::columns());
+        for (number, line) in
+            lines.iter().enumerate().flat_map(|(number, lines)| lines.iter().map(move |line| (number, line)))
+        {
+            let style = if number == 0 && self.out.color { Style::new().bold() } else { Style::new() };
             if !self.quiet {
-                out(format!("{style}{}{style:#}\n", cells.join("  ").trim_end()).as_bytes());
+                out(format!("{style}{line}{style:#}\n").as_bytes());
             }
+        }
+    }
+
+    /// A line of a name and what is said of it, folded beside the name on a terminal; unless `--quiet` or `--json`.
+    pub fn field(self, name: &str, value: &str) {
+        for line in table::field(name, &visible(value.as_bytes()), FIELD, terminal::columns()) {
+            self.line(&line);
         }
     }
 
@@ -259,7 +275,7 @@ impl Ui {
     pub fn error(self, command: &str, error: &anyhow::Error, exit: Exit) {
         let chain = secrets::without(&chain(error));
         let refusal = error.downcast_ref::<Refusal>();
-        let hint = refusal.map(|refusal| refusal.hint.clone()).filter(|hint| !hint.is_empty());
+        let hint = hint(error);
         let todo = match error.downcast_ref::<Failure>() {
             Some(Failure::Incomplete { todo, .. }) => todo.clone(),
             _ => Vec::new(),
@@ -290,8 +306,7 @@ impl Ui {
                 todo,
             });
         }
-        let style = self.style(AnsiColor::Red);
-        err(&format!("{style}ipalias: {}{style:#}\n", visible(chain.as_bytes())));
+        self.message(AnsiColor::Red, &chain);
         if let Some(hint) = hint {
             err(&format!("hint: {}\n", visible(hint.as_bytes())));
         }
@@ -300,8 +315,20 @@ impl Ui {
         }
     }
 
+    /// A message on standard error, folded between words on a terminal. Only its mark is coloured: yellow on white is hard to
+    /// read.
+    fn message(self, color: AnsiColor, text: &str) {
+        let style = if self.err.color { color.on_default().bold() } else { Style::new() };
+        let text = format!("ipalias: {}", visible(text.as_bytes()));
+        let lines = match self.err.is_terminal {
+            true => table::paragraph(&text, terminal::error_columns()),
+            false => text,
+        };
+        err(&format!("{style}ipalias:{style:#}{}\n", lines.strip_prefix("ipalias:").unwrap_or(&lines)));
+    }
+
     fn style(self, color: AnsiColor) -> Style {
-        if self.color { color.on_default() } else { Style::new() }
+        if self.out.color { color.on_default() } else { Style::new() }
     }
 }
 
@@ -314,112 +341,4 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     parts.join(": ")
-}
-
-/// `bytes` as text without control over the terminal: C0 (but newline and tab), DEL, C1, what turns or hides text and
-/// invalid UTF-8 are shown as `\xNN` or `\u{NNNN}`, a carriage return as `^M`.
-pub fn visible(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\n' | '\t' => out.push(c),
-                '\r' => out.push_str("^M"),
-                '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-                _ if misleads(c) => out.push_str(&format!("\\u{{{:04x}}}", u32::from(c))),
-                _ => out.push(c),
-            }
-        }
-        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
-    }
-    out
-}
-
-/// Whether `c` is a C1 control, or turns or hides the text around it (general category Cf, line and paragraph separators).
-fn misleads(c: char) -> bool {
-    matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// The text of a JSON document with such characters escaped, which JSON allows everywhere they can stand.
-fn escaped_json(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\x7f' || misleads(c) {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Messages that wait until a change is done; nothing while none is in flight.
-static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
-
-/// How much of them is kept, in bytes.
-const MOST_HELD: usize = 64 << 10;
-
-/// While it lives no message is written: a terminal at the far end of a connection that the change has cut would block.
-pub struct Hold(());
-
-impl Hold {
-    /// Messages wait from here on.
-    pub fn messages() -> Hold {
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
-        Hold(())
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let waiting = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
-        stream::err(&waiting.unwrap_or_default());
-    }
-}
-
-/// Standard error as the log writes to it.
-pub struct Log;
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match &mut *HELD.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(held) if held.len() < MOST_HELD => held.extend_from_slice(bytes),
-            Some(_) => {}
-            None => stream::err(bytes),
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn err(text: &str) {
-    let _ = Log.write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_steers_the_terminal() {
-        assert_eq!(visible(b"a\tb\n"), "a\tb\n");
-        assert_eq!(visible(b"\x1b[2J\x07\x7f\r"), "\\x1b[2J\\x07\\x7f^M");
-        assert_eq!(visible("\u{9b}\u{202e}ä\u{2066}".as_bytes()), "\\u{009b}\\u{202e}ä\\u{2066}");
-        assert_eq!(visible(b"caf\xe9"), "caf\\xe9");
-        assert_eq!(visible("a\u{61c}b\u{e0041}".as_bytes()), "a\\u{061c}b\\u{e0041}");
-        let every: Vec<u8> = (0..=255).collect();
-        assert!(visible(&every).chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
-    }
-    #[test]
-    fn nothing_in_json_steers_the_terminal() {
-        let name = "a\u{9b}2J\u{7f}\u{202e}\u{e0041}\x1b ä";
-        let text = escaped_json(&serde_json::to_string(name).unwrap());
-        assert_eq!(text, r#""a\u009b2J\u007f\u202e\udb40\udc41\u001b ä""#);
-        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), name);
-    }
 }

@@ -599,6 +599,19 @@ fn thousands_in_one_call() {
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
 }
 
+/// What could be written, but not be read again: the files would be too large, or too many.
+#[test]
+fn more_addresses_than_can_be_taken_out_again() {
+    refused(host().path(), &["add", "--block", "10.1.0.0/16"], 3, "larger than 4 MiB");
+    let one_file_each = tempfile::tempdir().unwrap();
+    let scripts = one_file_each.path().join("etc/sysconfig/network-scripts");
+    fs::create_dir_all(&scripts).unwrap();
+    fs::write(one_file_each.path().join("etc/redhat-release"), "CentOS release 6.10 (Final)\n").unwrap();
+    let file = "DEVICE=eth0\nBOOTPROTO=none\nONBOOT=yes\nNM_CONTROLLED=no\nIPADDR=192.0.2.10\nNETMASK=255.255.255.0\n";
+    fs::write(scripts.join("ifcfg-eth0"), file).unwrap();
+    refused(one_file_each.path(), &["add", "--block", "10.1.0.0/20"], 3, "more than 4096 files");
+}
+
 #[test]
 fn an_operation_that_was_never_recorded_is_not_taken_back() {
     let host = host();

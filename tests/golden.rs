@@ -2,7 +2,8 @@
 //!
 //! A case is `case.toml`, the tree `before/`, and, where the command changes files, `after/`, `diff` and `commands`.
 //! From each the laws are derived: a dry run writes nothing, the diff fed to patch(1) gives the same tree, twice is once,
-//! remove after add and rollback give the tree before, a second rollback the tree after, and list loses nothing.
+//! remove after add and rollback give the tree before, a second rollback the tree after, list loses nothing, and after sync
+//! it has what was wished for.
 //! `IPALIAS_BLESS=1 cargo test --test golden` writes `diff` and `commands` anew.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
@@ -54,6 +55,9 @@ fn run(source: &Path) -> Result<(), Failed> {
     rolled_back(&root, &before, &after)?;
     if stage.case.command.iter().any(|word| word == "add") {
         removed(&stage, &root, &before)?;
+    }
+    if stage.case.command.iter().any(|word| word == "sync") {
+        emptied(&stage, &root)?;
     }
     Ok(())
 }
@@ -170,6 +174,32 @@ fn listed(stage: &Stage, root: &Path) -> Result<(), Failed> {
         }
     }
     check(old.is_empty(), format!("no longer listed: {old:?}"))
+}
+
+/// An empty list leaves no additional address on the interface, and the same list as before brings back what it names.
+fn emptied(stage: &Stage, root: &Path) -> Result<(), Failed> {
+    let command = stage.command();
+    let options = options(&command);
+    let additional = || -> Result<Vec<String>, Failed> {
+        let output = ipalias(root, &[options.as_slice(), &["list", "--json"]].concat());
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let rows = document["addresses"].as_array().ok_or("no addresses")?;
+        let is_one = |row: &&serde_json::Value| row["role"] == "additional" && row["problem"].is_null();
+        let mut all: Vec<String> =
+            rows.iter().filter(is_one).map(|row| format!("{} {}", row["address"], row["interface"])).collect();
+        all.sort();
+        Ok(all)
+    };
+    let wished = additional()?;
+    let list = stage.dir.path().join("nothing.json");
+    fs::write(&list, r#"{"version": 1, "addresses": []}"#)?;
+    let list = list.to_string_lossy().into_owned();
+    let output = ipalias(root, &[options.as_slice(), &["sync", "--allow-empty", &list]].concat());
+    check(output.status.success(), format!("an empty list: {}", show(&output)))?;
+    check(additional()?.is_empty(), format!("an empty list leaves {:?}", additional()?))?;
+    let output = ipalias(root, &command);
+    check(output.status.success(), format!("and the list again: {}", show(&output)))?;
+    check(additional()? == wished, format!("{wished:?} are back: {:?}", additional()?))
 }
 
 fn twice(stage: &Stage, root: &Path, once: &Tree) -> Result<(), Failed> {

@@ -53,10 +53,14 @@ impl Backend for Ipadm {
         "ipadm"
     }
 
+    fn home(&self) -> &'static str {
+        "ipadm"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let (path, text) = source(root)?;
         if !solaris::has_ipadm(root)? && root.kind(&path)? == NodeKind::Absent {
-            return Ok(Stance::NotInCharge("there is no ipadm".to_owned()));
+            return Ok(Stance::Absent("there is no ipadm".to_owned()));
         }
         let objects = objects(&path, &text);
         let primary = primary(root, &objects)?;

@@ -68,6 +68,10 @@ pub trait Backend: Sync {
     /// The name that `--backend` takes and `fixtures/` uses.
     fn name(&self) -> &'static str;
 
+    /// Where its configuration begins: a file, a directory, or a command where there are no files. Backends with the same
+    /// home read the same files, and a host has one of them.
+    fn home(&self) -> &'static str;
+
     /// Whether this system is in charge of the primary interface of `root`, and on what evidence.
     fn detect(&self, root: &Root) -> Result<Stance>;
 
@@ -93,8 +97,10 @@ pub trait Backend: Sync {
 pub enum Stance {
     /// It is, and this is why.
     InCharge(Claim),
-    /// It is not, for this reason (a clause such as "there is no /etc/network/interfaces").
+    /// Something of it is here, but it is not in charge, for this reason (a clause).
     NotInCharge(String),
+    /// Nothing of it is here (a clause such as "there is no /etc/network/interfaces").
+    Absent(String),
 }
 
 /// How good the evidence of a claim is; later is better.

@@ -13,18 +13,32 @@ use crate::store::Store;
 
 /// Runs the verb.
 pub(super) fn run(session: &Session) -> Result<Exit> {
+    if session.options.dry_run {
+        return preview(session);
+    }
     require_root(session)?;
     keep(session, None)
 }
 
+/// What a dry run says: which change would be kept.
+fn preview(session: &Session) -> Result<Exit> {
+    let waiting = session.store()?.map(|store| unconfirmed::waiting(&store)).transpose()?.flatten();
+    let Some(change) = waiting.filter(|change| unconfirmed::left(session, change) > 0) else {
+        return Err(none().into());
+    };
+    unconfirmed::tell(session, "confirm", "planned", &change);
+    Ok(if session.options.detailed_exitcode { Exit::Pending } else { Exit::Done })
+}
+
+fn none() -> Refusal {
+    let hint = "it was confirmed or taken back already, as `ipalias history` and `ipalias list` show";
+    Refusal::new(Kind::NotFound, "no change waits for confirmation", hint)
+}
+
 /// Keeps the change that waits, if it is the one with `token` (nothing: whichever it is).
 pub(super) fn keep(session: &Session, token: Option<&str>) -> Result<Exit> {
-    let none = || {
-        let hint = "it was confirmed or taken back already, as `ipalias history` and `ipalias list` show";
-        Refusal::new(Kind::NotFound, "no change waits for confirmation", hint)
-    };
     let Some(store) = session.store()? else { return Err(none().into()) };
-    let _lock = store.lock_patiently()?;
+    let _lock = session.lock_patiently(&store)?;
     recover(session, &store)?;
     let found = store.unconfirmed()?.filter(|change| token.is_none_or(|token| token == change.token));
     let Some(change) = found else { return Err(none().into()) };

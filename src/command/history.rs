@@ -20,6 +20,9 @@ struct Line {
     id: u64,
     time: String,
     command: String,
+    /// The same for people: without the path of the program.
+    #[serde(skip)]
+    typed: String,
     backend: String,
     files: Vec<String>,
     undoes: Vec<u64>,
@@ -61,7 +64,8 @@ impl Waiting {
 
 /// Runs the verb.
 pub(super) fn run(session: &Session) -> Result<Exit> {
-    let store = session.store()?;
+    // Without the right to read it, its changes are not to be denied.
+    let store = Store::open(&session.root)?;
     let operations = store.as_ref().map(Store::operations).transpose()?.unwrap_or_default();
     let in_flight = store.as_ref().map(Store::pending).transpose()?.flatten();
     let held = store.as_ref().map(Store::unconfirmed).transpose()?.flatten();
@@ -73,6 +77,7 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         id: operation.id,
         time: operation.time_text(),
         command: operation.argv.join(" "),
+        typed: typed(&operation.argv),
         backend: operation.backend.clone(),
         files: operation.files.iter().map(|file| file.path().to_string()).collect(),
         undoes: operation.undoes.clone(),
@@ -100,7 +105,7 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         .iter()
         .map(|line| {
             let id = if line.id == 0 { "-".to_owned() } else { line.id.to_string() };
-            vec![id, line.time.clone(), line.state.clone(), line.command.clone(), line.files.join(", ")]
+            vec![id, line.time.clone(), line.state.clone(), line.typed.clone(), line.files.join(", ")]
         })
         .collect();
     session.ui.table(&["ID", "WHEN", "STATE", "COMMAND", "FILES"], &rows);
@@ -108,6 +113,12 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         session.ui.warn(&waiting.text());
     }
     Ok(Exit::Done)
+}
+
+fn typed(argv: &[String]) -> String {
+    let name = |word: &String| word.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let first = argv.first().map(name);
+    first.into_iter().chain(argv.iter().skip(1).cloned()).collect::<Vec<_>>().join(" ")
 }
 
 /// What became of an operation: one that takes it back counts unless it was itself taken back.

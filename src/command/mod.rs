@@ -10,12 +10,16 @@ mod record;
 mod remove;
 mod rollback;
 mod status;
+mod suggest;
+mod sync;
 mod trust;
+mod typed;
 mod unconfirmed;
 mod undo;
 
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
@@ -30,11 +34,15 @@ use crate::live::{Live, Snapshot};
 use crate::root::Root;
 use crate::runner;
 use crate::secrets;
-use crate::store::Store;
-use crate::ui::Ui;
+use crate::store::{Lock, Store};
+use crate::ui::{self, Ui};
+pub use typed::parse;
 
-/// The most bytes that `--from` reads.
+/// The most bytes that a list of addresses may have.
 const MOST_LIST_BYTES: u64 = 4 << 20;
+
+/// What is told while another run has the lock.
+const WAITING_FOR_LOCK: &str = "waiting for another ipalias to come to its end";
 
 /// What every verb works with.
 pub(crate) struct Session {
@@ -77,13 +85,18 @@ fn dispatch(cli: &Cli, ui: Ui) -> Result<Exit> {
         Some(live) => record::lay(root, live)?,
         None => root,
     };
-    perform_verb(&Session { options, root, live, ui, settling: None }, &cli.verb)
+    let session = Session { options, root, live, ui, settling: None };
+    perform_verb(&session, &cli.verb).map_err(|error| {
+        let may_not = session.live.is_some() && !runner::is_administrator() && is_permission(&error);
+        if may_not { typed::without_rights(format!("{error:#}")).into() } else { error }
+    })
 }
 
 fn perform_verb(session: &Session, verb: &Verb) -> Result<Exit> {
     match verb {
         Verb::Add(add) => add::run(session, add),
         Verb::Remove(addresses) => remove::run(session, addresses),
+        Verb::Sync(wishes) => sync::run(session, wishes),
         Verb::List => list::run(session),
         Verb::Status => status::run(session),
         Verb::Explain(explain) => explain::run(session, explain),
@@ -100,6 +113,7 @@ impl Verb {
         match self {
             Verb::Add(_) => "add",
             Verb::Remove(_) => "remove",
+            Verb::Sync(_) => "sync",
             Verb::List => "list",
             Verb::Status => "status",
             Verb::Explain(_) => "explain",
@@ -115,6 +129,11 @@ impl Verb {
 impl Session {
     fn detect(&self) -> Result<Detection> {
         crate::detect::detect(&self.root, self.options.backend.as_deref())
+    }
+
+    /// The same for a change of `wanted`: a refusal says what to do with these.
+    fn detect_for(&self, wanted: &[IpNet]) -> Result<Detection> {
+        self.detect().map_err(|error| suggest::filled_in(error, wanted, self.options.interface.as_deref()))
     }
 
     /// The addresses of the system below a control panel, the primary one among them.
@@ -161,23 +180,30 @@ impl Session {
                 return Err(Refusal::new(Kind::Unsupported, reason, hint).into());
             }
         };
+        self.admit(&interface, detection, now)?;
+        Ok(interface)
+    }
+
+    /// Refuses an interface whose addresses are somebody else's.
+    fn admit(&self, interface: &IfName, detection: &Detection, now: Option<&Snapshot>) -> Result<()> {
         if interface.as_str().starts_with("venet") && detection.claim.strength != Strength::Panel {
             let reason = format!("{interface} is an OpenVZ container's, whose addresses its host sets and writes anew");
             let hint = "on the host: vzctl set CTID --ipadd ADDRESS --save (Virtuozzo: prlctl set)";
             return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).into());
         }
         if let Some(now) = now {
-            self.usable(&interface, now)?;
+            self.usable(interface, now)?;
         }
-        Ok(interface)
+        Ok(())
     }
 
     /// Refuses an interface that the running system does not have or that cannot have addresses of its own.
     fn usable(&self, interface: &IfName, now: &Snapshot) -> Result<()> {
         let names: Vec<&str> = now.links().collect();
         if !names.contains(&interface.as_str()) {
-            let hint = format!("this system has {}", names.join(", "));
-            return Err(Refusal::new(Kind::Unacceptable, format!("there is no interface {interface}"), hint).into());
+            let reason = format!("there is no interface {interface}");
+            let refusal = Refusal::new(Kind::Unacceptable, reason, format!("this system has {}", names.join(", ")));
+            return Err(suggest::interface(refusal, interface, names).into());
         }
         let link = host::link(&self.root, interface.as_str())?.unwrap_or_default();
         if let (Some(master), true) = (link.master, link.is_port) {
@@ -189,10 +215,25 @@ impl Session {
 
     /// The store, if the root has one. For a user without the right to look into it there might as well be none.
     fn store(&self) -> Result<Option<Store>> {
-        match Store::open(&self.root) {
-            Err(error) if is_permission(&error) && !runner::is_administrator() => Ok(None),
+        let opened = Store::open(&self.root);
+        if runner::is_administrator() {
+            return opened;
+        }
+        let looked_into = opened.and_then(|store| {
+            store.as_ref().map(Store::numbers).transpose()?;
+            Ok(store)
+        });
+        match looked_into {
+            Err(error) if is_permission(&error) => Ok(None),
             other => other,
         }
+    }
+
+    /// Takes the lock for what must be done in any case.
+    fn lock_patiently(&self, store: &Store) -> Result<Lock> {
+        ui::hurry();
+        let _waiting = self.ui.waiting(WAITING_FOR_LOCK);
+        store.lock_patiently()
     }
 }
 
@@ -212,23 +253,33 @@ fn resolved(arguments: &Addresses, wanted: &[IpNet]) -> Addresses {
     Addresses { addresses, block, from, hold, panel_api: arguments.panel_api }
 }
 
+/// The bytes of a list of addresses; `-` is standard input.
+fn read_list(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(MOST_LIST_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        fs_err::File::open(path).and_then(|file| file.take(MOST_LIST_BYTES + 1).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("reading the list {}", path.display()))?;
+    if bytes.len() as u64 > MOST_LIST_BYTES {
+        let reason = format!("{}: the list is larger than 4 MiB", path.display());
+        return Err(Refusal::new(Kind::Usage, reason, "give it in several parts").into());
+    }
+    Ok(bytes)
+}
+
 /// Every address that the arguments name, in order, each once.
 fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
     let mut all: Vec<IpNet> = Vec::new();
     for text in &arguments.addresses {
-        all.extend(alias::parse_addresses(text)?);
+        all.extend(alias::parse_addresses(text).map_err(|refusal| suggest::list(refusal, text))?);
     }
     for text in &arguments.block {
         all.extend(alias::parse_block(text)?);
     }
     if let Some(path) = &arguments.from {
-        let mut bytes = Vec::new();
-        let read = if path.as_os_str() == "-" {
-            std::io::stdin().lock().take(MOST_LIST_BYTES).read_to_end(&mut bytes)
-        } else {
-            fs_err::File::open(path).and_then(|file| file.take(MOST_LIST_BYTES).read_to_end(&mut bytes))
-        };
-        read.with_context(|| format!("reading the list {}", path.display()))?;
+        let bytes = read_list(path)?;
         for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
             let text = line.split('#').next().unwrap_or_default().trim();
             if !text.is_empty() {
@@ -241,7 +292,7 @@ fn wanted_addresses(arguments: &Addresses) -> Result<Vec<IpNet>> {
         }
     }
     if all.is_empty() {
-        let hint = "name addresses, --block CIDR or --from FILE";
+        let hint = "name addresses, as in 203.0.113.5, or --block CIDR, or --from FILE";
         return Err(Refusal::new(Kind::Usage, "no address was given", hint).into());
     }
     if all.len() > alias::MOST_ADDRESSES {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::perform::{self, OnLink, Proposal, Wish};
-use super::{Session, resolved, situation, wanted_addresses};
+use super::{Session, resolved, situation, suggest, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
 use crate::cli::{Addresses, Verb};
@@ -23,11 +23,12 @@ use crate::ui::AddressLine;
 pub(super) fn run(session: &Session, arguments: &Addresses) -> Result<Exit> {
     let wanted = wanted_addresses(arguments)?;
     let wish = Wish::new(session, arguments.hold.confirm, || Verb::Remove(resolved(arguments, &wanted)))?;
-    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments.panel_api))
+    perform::carry_out(session, "remove", wish.as_ref(), || propose(session, &wanted, arguments))
 }
 
-fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Proposal> {
-    let detection = session.detect()?;
+fn propose(session: &Session, wanted: &[IpNet], arguments: &Addresses) -> Result<Proposal> {
+    let panel_api = arguments.panel_api;
+    let detection = session.detect_for(wanted)?;
     let only = session.wanted_interface()?;
     let old = detection.backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
@@ -38,17 +39,6 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
         old.iter().filter(|entry| ips.contains(&entry.address.addr()) && here(&entry.interface)).cloned().collect();
     let up: Vec<&UpAddress> =
         now.up.iter().filter(|up| ips.contains(&up.address.addr()) && here(&up.interface)).collect();
-    for entry in &gone {
-        if entry.role == Role::Primary {
-            let reason = format!("{} is the primary address", entry.address.addr());
-            let refusal = Refusal::new(Kind::Unacceptable, reason, "ipalias removes additional addresses only");
-            return Err(refusal.at(&entry.path, entry.line).into());
-        }
-    }
-    if let Some(snapshot) = &snapshot {
-        let own = live::ssh_session().map(|(_, local)| local);
-        up.iter().try_for_each(|up| may_go(session, snapshot, up, own, &gone, &ips))?;
-    }
     if let Some(entry) = session.entries_below(&detection)?.iter().find(|entry| ips.contains(&entry.address.addr())) {
         let (ip, panel) = (entry.address.addr(), detection.backend.name());
         let name = detection.below.map_or("", |below| below.name());
@@ -59,13 +49,70 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
         let reason = format!("{ip} is not one of {panel}'s addresses, but configured below it, by {name}");
         return Err(Refusal::new(Kind::ManagedElsewhere, reason, hint).at(&entry.path, entry.line).into());
     }
-    let mut plan = if gone.is_empty() { Plan::nothing() } else { detection.backend.remove(&session.root, &gone)? };
+    let backend = detection.backend;
+    let leaving = Leaving { gone: &gone, up: &up, coming: &[] };
+    let is_primary = |ip| gone.iter().any(|entry| entry.role == Role::Primary && entry.address.addr() == ip);
+    let removal = removal(session, backend, &old, snapshot.as_ref(), &leaving);
+    let Removal { mut plan, mut entries, down } =
+        removal.map_err(|error| match ips.iter().find(|ip| is_primary(**ip)) {
+            Some(ip) => suggest::range(error, arguments, *ip, is_primary),
+            None => error,
+        })?;
+    if panel_api {
+        plan = cpanel::by_api(backend, &session.root, plan, &[], &gone, session.runs_commands())?;
+        entries = old.clone();
+    }
+    let lines = lines(wanted, &gone, &up, only.as_ref(), backend);
+    let expect = Expectation { up: Vec::new(), gone: down.into_iter().collect() };
+    let (undoes, metadata) = Default::default();
+    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, link: OnLink::default(), undoes, metadata })
+}
+
+/// What is to go.
+pub(super) struct Leaving<'a> {
+    /// Out of the files.
+    pub(super) gone: &'a [Entry],
+    /// Off the interfaces.
+    pub(super) up: &'a [&'a UpAddress],
+    /// What the same change brings.
+    pub(super) coming: &'a [Alias],
+}
+
+/// The plan that takes addresses away, proven.
+pub(super) struct Removal {
+    pub(super) plan: Plan,
+    /// What the files will say.
+    pub(super) entries: Vec<Entry>,
+    /// What will not be up afterwards: interface and address.
+    pub(super) down: BTreeSet<(String, IpAddr)>,
+}
+
+/// Plans what is `leaving`; refuses what has to stay.
+pub(super) fn removal(
+    session: &Session,
+    backend: &dyn Backend,
+    old: &[Entry],
+    snapshot: Option<&Snapshot>,
+    leaving: &Leaving<'_>,
+) -> Result<Removal> {
+    let Leaving { gone, up, .. } = leaving;
+    if let Some(entry) = gone.iter().find(|entry| entry.role == Role::Primary) {
+        let reason = format!("{} is the primary address", entry.address.addr());
+        let refusal = Refusal::new(Kind::Unacceptable, reason, "ipalias removes additional addresses only");
+        return Err(refusal.at(&entry.path, entry.line).into());
+    }
+    if let Some(snapshot) = snapshot {
+        let own = live::ssh_session().map(|(_, local)| local);
+        let going = up.iter().map(|up| up.address.addr()).collect();
+        up.iter().try_for_each(|up| may_go(session, snapshot, up, own, leaving, &going))?;
+    }
+    let mut plan = if gone.is_empty() { Plan::nothing() } else { backend.remove(&session.root, gone)? };
     let configured: BTreeSet<(&str, IpAddr)> =
         gone.iter().map(|entry| (entry.interface.as_str(), entry.address.addr())).collect();
     for up in up.iter().filter(|up| !configured.contains(&(up.interface.as_str(), up.address.addr()))) {
         let alias =
             Alias { interface: IfName::new(&up.interface)?, address: up.address, label: None, preferred: false };
-        let step = Step::down(detection.backend.direct(&alias));
+        let step = Step::down(backend.direct(&alias));
         plan.auto.after.push(step.clone());
         if let Ok(restart) = &mut plan.restart {
             restart.after.push(step);
@@ -73,25 +120,16 @@ fn propose(session: &Session, wanted: &[IpNet], panel_api: bool) -> Result<Propo
     }
     let recorded = with_recorded_bytes(session, &plan)?;
     let identities = |plan: &Plan| -> Result<Vec<String>> {
-        let entries = detection.backend.entries(&plan.overlay(&session.root))?;
+        let entries = backend.entries(&plan.overlay(&session.root))?;
         Ok(entries.iter().map(|entry| format!("{:?}", entry.identity())).collect())
     };
     if recorded != plan && identities(&recorded)? == identities(&plan)? {
         plan = recorded;
     }
-    let mut entries = proof::prove(detection.backend, &session.root, &old, &plan, Goal::Gone(&gone))?;
-    if panel_api {
-        plan = cpanel::by_api(detection.backend, &session.root, plan, &[], &gone, session.runs_commands())?;
-        entries = old.clone();
-    }
-    let lines = lines(wanted, &gone, &up, only.as_ref(), detection.backend);
+    let entries = proof::prove(backend, &session.root, old, &plan, Goal::Gone(gone))?;
     let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
-    let gone: BTreeSet<(String, IpAddr)> =
-        configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
-    let expect = Expectation { up: Vec::new(), gone: gone.into_iter().collect() };
-    let backend = detection.backend;
-    let (undoes, metadata) = Default::default();
-    Ok(Proposal { backend, plan, entries, expect, lines, snapshot, link: OnLink::default(), undoes, metadata })
+    let down = configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
+    Ok(Removal { plan, entries, down })
 }
 
 /// Refuses addresses without which the administrator, or other addresses, would lose the way.
@@ -100,10 +138,11 @@ fn may_go(
     snapshot: &Snapshot,
     up: &UpAddress,
     own: Option<IpAddr>,
-    gone: &[Entry],
-    ips: &BTreeSet<IpAddr>,
+    leaving: &Leaving<'_>,
+    going: &BTreeSet<IpAddr>,
 ) -> Result<()> {
     let ip = up.address.addr();
+    let Leaving { gone, coming, .. } = leaving;
     let refuse = |reason: String, hint: String| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
     if own == Some(ip) {
         let hint = "log in through another address first".to_owned();
@@ -116,15 +155,20 @@ fn may_go(
     if up.address.prefix_len() == host_prefix(ip) {
         return Ok(());
     }
-    let dependents: Vec<String> = snapshot
+    let joins = |alias: &&Alias| {
+        let is_there = alias.interface.as_str() == up.interface && alias.address.trunc() == up.address.trunc();
+        is_there && ip.is_ipv4() && snapshot.is_first(&up.interface, ip)
+    };
+    let dependents: BTreeSet<IpNet> = snapshot
         .dependents(&up.interface, ip)
         .into_iter()
-        .filter(|other| !ips.contains(&other.addr()))
-        .map(|other| other.to_string())
+        .filter(|other| !going.contains(&other.addr()))
+        .chain(coming.iter().filter(joins).map(|alias| alias.address))
         .collect();
     if dependents.is_empty() || promotes(session, &up.interface)? {
         return Ok(());
     }
+    let dependents: Vec<String> = dependents.iter().map(ToString::to_string).collect();
     refuse(
         format!("{ip} is the first address of its subnet, and the kernel would drop {} with it", dependents.join(", ")),
         format!("let the kernel keep them: sysctl -w net.ipv4.conf.{}.promote_secondaries=1", up.interface),

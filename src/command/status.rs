@@ -51,6 +51,9 @@ struct FileState {
 struct Other {
     backend: &'static str,
     reason: String,
+    /// Nothing of it is here.
+    #[serde(skip)]
+    absent: bool,
 }
 
 /// Runs the verb.
@@ -60,7 +63,7 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         session.ui.json(&document);
         return Ok(Exit::Done);
     }
-    let show = |name: &str, value: &str| session.ui.line(&format!("{name:<15} {value}"));
+    let show = |name: &str, value: &str| session.ui.field(name, value);
     show("system", &document.system);
     show("backend", &format!("{} ({})", document.backend, document.certainty));
     document.evidence.iter().for_each(|evidence| show("", evidence));
@@ -73,10 +76,22 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
         (Some(restart), _) => show("--apply restart", restart),
         (None, reason) => show("--apply restart", &format!("refused: {}", reason.as_deref().unwrap_or_default())),
     }
-    document.others.iter().for_each(|other| show("not", &format!("{}: {}", other.backend, other.reason)));
+    let (absent, here): (Vec<&Other>, Vec<&Other>) =
+        document.others.iter().partition(|other| other.absent && session.options.verbose == 0);
+    for others in here.chunk_by(|one, next| one.reason == next.reason) {
+        let names: Vec<&str> = others.iter().map(|other| other.backend).collect();
+        let reason = others.first().map_or("", |other| other.reason.as_str());
+        show("not", &format!("{}: {reason}", names.join(", ")));
+    }
+    if !absent.is_empty() {
+        let names: Vec<&str> = absent.iter().map(|other| other.backend).collect();
+        show("not here", &format!("{} (-v says what is missing)", names.join(", ")));
+    }
     if let Some(interrupted) = &document.interrupted {
         let command = &interrupted.command;
-        session.ui.warn(&format!("an operation was interrupted and will be taken back by the next change: {command}"));
+        session.ui.warn(&format!(
+            "an operation was interrupted, unless it is still at work; the next change takes it back: {command}"
+        ));
         interrupted.files.iter().for_each(|file| session.ui.warn(&format!("  {}: {}", file.path, file.recovery)));
         interrupted.addresses.iter().for_each(|line| session.ui.warn(&format!("  {line}")));
     }
@@ -85,6 +100,10 @@ pub(super) fn run(session: &Session) -> Result<Exit> {
     }
     document.warnings.iter().for_each(|warning| session.ui.warn(warning));
     Ok(Exit::Done)
+}
+
+fn others(all: Vec<(&'static str, String)>, absent: bool) -> impl Iterator<Item = Other> {
+    all.into_iter().map(move |(backend, reason)| Other { backend, reason, absent })
 }
 
 /// What the recovery of `operation` will do.
@@ -111,7 +130,7 @@ fn recovery(session: &Session, operation: &Operation) -> Result<Interrupted> {
 
 fn gather(session: &Session, detection: Detection) -> Result<Document> {
     let below = session.entries_below(&detection)?;
-    let Detection { backend, claim, losers, .. } = detection;
+    let Detection { backend, claim, losers, absent, .. } = detection;
     let entries = backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
     let interface = session.wanted_interface()?.or(claim.interface).map(|interface| interface.to_string());
@@ -158,7 +177,7 @@ fn gather(session: &Session, detection: Detection) -> Result<Document> {
             Strength::Enabled => "it is enabled",
             Strength::Configured => "its files are here",
         },
-        others: losers.into_iter().map(|(backend, reason)| Other { backend, reason }).collect(),
+        others: others(losers, false).chain(others(absent, true)).collect(),
         interface,
         primary,
         additional: entries.iter().filter(|entry| entry.role == Role::Additional).count(),

@@ -153,7 +153,7 @@ pub(super) fn tell(session: &Session, command: &'static str, result: &'static st
 /// asked for, and taking it back needs to be asked for again.
 pub(super) fn reject(session: &Session, store: &Store, change: &Unconfirmed) -> Result<Exit> {
     require_root(session)?;
-    let _lock = store.lock_patiently()?;
+    let _lock = session.lock_patiently(store)?;
     recover(session, store)?;
     let found = still_waiting(store)?.filter(|found| found.token == change.token);
     if found.is_some() {
@@ -182,7 +182,7 @@ pub(super) fn expire(session: &Session, arguments: &Expire) -> Result<Exit> {
             }
         }
     }
-    let _lock = store.lock_patiently()?;
+    let _lock = session.lock_patiently(&store)?;
     recover(session, &store)?;
     let Some(change) = still_waiting(&store)?.filter(is_meant) else {
         session.ui.line("nothing to do: the change was confirmed, or taken back already");
@@ -224,6 +224,7 @@ pub(super) fn await_answer(session: &Session, store: &Store, change: &Unconfirme
     if !ui.is_interactive() {
         return Ok(Exit::Done);
     }
+    ui.instead_of_progress("Enter keeps the change, Ctrl-C takes it back");
     let (sender, answers) = channel();
     std::thread::spawn(move || {
         let mut line = String::new();
@@ -251,7 +252,7 @@ pub(super) fn await_answer(session: &Session, store: &Store, change: &Unconfirme
         }
         if signals.ask_to_end() || seconds == 0 {
             ui.progress("");
-            let _lock = store.lock_patiently()?;
+            let _lock = session.lock_patiently(store)?;
             recover(session, store)?;
             if let Some(found) = still_waiting(store)?.filter(|found| found.token == change.token) {
                 take_back(session, store, &found, Apply::Auto)?;

@@ -98,6 +98,7 @@ pub(super) fn take_back(
     done: &[Step],
     error: &anyhow::Error,
 ) -> anyhow::Error {
+    let _waiting = session.ui.waiting("putting everything back as it was");
     let cause = format!("{error:#}");
     // A refusal before the first step (somebody wrote to the file just now) stays a refusal.
     let refusal = error.downcast_ref::<Refusal>().filter(|_| done.is_empty()).cloned();

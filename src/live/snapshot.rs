@@ -220,6 +220,11 @@ impl Snapshot {
         addresses.chain(routes).collect()
     }
 
+    /// Whether `ip` is up on `interface` as the first of its subnet.
+    pub fn is_first(&self, interface: &str, ip: IpAddr) -> bool {
+        self.find(interface, ip).is_some_and(|found| !found.state.secondary)
+    }
+
     /// Whether `ip` on `interface` is the first of its subnet, so that taking it down takes the others of the subnet
     /// along while `promote_secondaries` is 0 (ip-sysctl, kernel documentation). Those others are returned.
     pub fn dependents(&self, interface: &str, ip: IpAddr) -> Vec<IpNet> {
@@ -299,7 +304,7 @@ impl Snapshot {
                     now.and_then(Option::as_ref).is_some_and(|now| (&now.0, now.1) == (&way.0, way.1));
                 if now != Some(&Some(way.clone())) && !gone(way) && !(demoted(way) && same_but_source) {
                     let now = now.cloned().flatten().map_or_else(|| "none".to_owned(), |way| describe_way(&way));
-                    faults.push(format!("the way to {target} changed from {} to {now}", describe_way(way)));
+                    faults.push(format!("the way to {target} is `{now}` now, and was `{}`", describe_way(way)));
                 }
             }
         }
@@ -342,6 +347,6 @@ impl Snapshot {
 
 fn describe_way((interface, gateway, source): &Way) -> String {
     let via = gateway.map(|ip| format!("via {ip} ")).unwrap_or_default();
-    let from = source.map(|ip| format!(" from {ip}")).unwrap_or_default();
+    let from = source.map(|ip| format!(" src {ip}")).unwrap_or_default();
     format!("{via}dev {interface}{from}")
 }

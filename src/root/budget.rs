@@ -26,6 +26,7 @@ pub(super) struct Budget {
     bytes: AtomicU64,
     lookups: AtomicU64,
     lifted: AtomicBool,
+    exhausted: AtomicBool,
 }
 
 impl Budget {
@@ -37,6 +38,11 @@ impl Budget {
     /// Nothing is refused any more.
     pub(super) fn lift(&self) {
         self.lifted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything was refused.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted.load(Ordering::Relaxed)
     }
 
     /// Counts the lookup of `path`.
@@ -65,6 +71,7 @@ impl Budget {
         if !over || self.lifted.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.exhausted.store(true, Ordering::Relaxed);
         let reason = format!("{} would have to be looked at", what());
         let hint =
             "ipalias reads no configuration of that size; look for includes and copies that are not meant to be there";

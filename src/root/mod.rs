@@ -8,6 +8,7 @@
 mod budget;
 mod dir;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, Read as _};
@@ -225,6 +226,11 @@ impl Root {
         Root { budget: Arc::new(Budget::unlimited()), ..self.clone() }
     }
 
+    /// Whether the limits on what is read have been reached.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.budget.is_exhausted()
+    }
+
     /// Lifts the limits on what is read of this root and its clones: once files are written, reading them must not fail.
     pub(crate) fn lift_limits(&self) {
         self.budget.lift();
@@ -290,6 +296,8 @@ impl Root {
     pub fn read(&self, path: &RootPath) -> Result<Option<Vec<u8>>> {
         let place = self.walk(path, true)?;
         if let Some(planned) = self.overlay.get(&place.path) {
+            // What is planned will have to be read again.
+            planned.bytes.iter().try_for_each(|bytes| self.budget.charge(&place.path, bytes.len() as u64))?;
             return Ok(planned.bytes.clone());
         }
         match (&place.dir, &place.node) {
@@ -328,11 +336,11 @@ impl Root {
     pub(crate) fn walk(&self, path: &RootPath, follow: bool) -> Result<Place> {
         let looking = || format!("looking up {path}");
         self.budget.look(path)?;
-        let mut todo: VecDeque<Vec<u8>> = path.parts().map(<[u8]>::to_vec).collect();
-        let mut way: Vec<(Vec<u8>, Dir)> = Vec::new();
+        let mut todo: VecDeque<Cow<'_, [u8]>> = path.parts().map(Cow::Borrowed).collect();
+        let mut way: Vec<(Cow<'_, [u8]>, Dir)> = Vec::new();
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
-            match part.as_slice() {
+            match part.as_ref() {
                 b".." => {
                     way.pop();
                     continue;
@@ -342,8 +350,13 @@ impl Root {
                 _ => {}
             }
             let dir = way.last().map_or(&*self.dir, |(_, dir)| dir);
-            let node = dir.look(&part).with_context(looking)?;
             let last = todo.is_empty();
+            // Most of what is on the way is a directory: that is tried first, and anything else looked at.
+            if let Some(next) = Some(&part).filter(|_| !last).and_then(|part| dir.open_dir(part).ok()) {
+                way.push((part, next));
+                continue;
+            }
+            let node = dir.look(&part).with_context(looking)?;
             match node {
                 Some(node) if node.is_link && (follow || !last) => {
                     links += 1;
@@ -356,10 +369,10 @@ impl Root {
                         way.clear();
                     }
                     if target.ends_with(b"/") {
-                        todo.push_front(b".".to_vec());
+                        todo.push_front(Cow::Borrowed(b"."));
                     }
                     for part in target.split(|b| *b == b'/').filter(|part| !part.is_empty()).rev() {
-                        todo.push_front(part.to_vec());
+                        todo.push_front(Cow::Owned(part.to_vec()));
                     }
                 }
                 Some(Node { kind: NodeKind::Directory, .. }) if !last => {
@@ -367,8 +380,12 @@ impl Root {
                     way.push((part, next));
                 }
                 node => {
-                    let parts = way.iter().map(|(name, _)| name.clone()).chain([part]).chain(todo);
-                    let path = RootPath::new(RootPath::of_parts(parts).as_bytes());
+                    let path = if links == 0 {
+                        path.clone()
+                    } else {
+                        let parts = way.iter().map(|(name, _)| name).chain([&part]).chain(&todo);
+                        RootPath::new(RootPath::of_parts(parts).as_bytes())
+                    };
                     // Behind a missing directory, or a file where a directory should be, there is nothing.
                     return Ok(if last {
                         Place { path, dir: Some(self.innermost(way)?), node }
@@ -386,7 +403,7 @@ impl Root {
     }
 
     /// The directory at the end of a walk; the top for an empty one.
-    fn innermost(&self, mut way: Vec<(Vec<u8>, Dir)>) -> Result<Dir> {
+    fn innermost(&self, mut way: Vec<(Cow<'_, [u8]>, Dir)>) -> Result<Dir> {
         match way.pop() {
             Some((_, dir)) => Ok(dir),
             None => self.dir.again().context("duplicating a directory handle"),
@@ -414,20 +431,29 @@ fn read_node(dir: &Dir, path: &RootPath, seen: &Node) -> Result<Vec<u8>> {
             .at(path, 0)
             .into());
     }
-    let too_large = || refuse("the file is larger than 4 MiB", "ipalias edits no file of that size");
     if node.size > MOST_FILE_BYTES as u64 {
-        return Err(too_large());
+        return Err(refuse(TOO_LARGE, "ipalias edits no file of that size"));
     }
     // Files of /proc and /sys have size 0, so the limit is kept while reading, too.
     let mut bytes = Vec::with_capacity(node.size as usize + 1);
     io::Read::take(file, MOST_FILE_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("reading {path}"))?;
+    match oversize(&bytes) {
+        Some(TOO_LARGE) => Err(refuse(TOO_LARGE, "ipalias edits no file of that size")),
+        Some(reason) => Err(refuse(reason, "ipalias reads no configuration with such lines")),
+        None => Ok(bytes),
+    }
+}
+
+const TOO_LARGE: &str = "the file is larger than 4 MiB";
+
+/// Why a file with these bytes is not read, if it is for its size.
+pub(crate) fn oversize(bytes: &[u8]) -> Option<&'static str> {
+    let is_long = |line: &[u8]| line.len() > MOST_LINE_BYTES;
     if bytes.len() > MOST_FILE_BYTES {
-        return Err(too_large());
+        return Some(TOO_LARGE);
     }
-    if bytes.len() > MOST_LINE_BYTES && bytes.split(|b| *b == b'\n').any(|line| line.len() > MOST_LINE_BYTES) {
-        return Err(refuse("a line is longer than 1 MiB", "ipalias reads no configuration with such lines"));
-    }
-    Ok(bytes)
+    let has_long_line = bytes.len() > MOST_LINE_BYTES && bytes.split(|byte| *byte == b'\n').any(is_long);
+    has_long_line.then_some("a line is longer than 1 MiB")
 }

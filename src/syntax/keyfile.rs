@@ -5,6 +5,7 @@
 //! Reading loses nothing: edits are splices of the byte ranges given here. Leaves out lists and translations
 //! (`key[de]=`, which are keys of their own here, as nobody asks for them).
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::text::Text;
@@ -182,6 +183,11 @@ impl Keyfile {
     /// What counts for `key` in the group `name`: its last assignment.
     pub fn last<'a>(&'a self, name: &'a [u8], key: &[u8]) -> Option<Assignment<'a>> {
         self.assignments(name).rfind(|found| found.key == key)
+    }
+
+    /// What [`Keyfile::last`] says for every key of the group `name`, in one pass.
+    pub fn latest<'a>(&'a self, name: &'a [u8]) -> BTreeMap<&'a [u8], Assignment<'a>> {
+        self.assignments(name).map(|found| (found.key, found)).collect()
     }
 
     /// The value of [`Keyfile::last`] as a string; nothing where the string is not valid.

@@ -120,6 +120,12 @@ impl Splitter<'_> {
                 content = raw.get(indent..).unwrap_or_default();
             }
             let (content, goes_on) = self.continued(content);
+            if !goes_on && !joined {
+                // Nearly every line stands alone.
+                self.alone(content, at, index..index + 1);
+                first = index + 1;
+                continue;
+            }
             self.seen.extend(content.iter().enumerate().map(|(step, byte)| (at + step, *byte)));
             joined = goes_on;
             if !goes_on {
@@ -184,6 +190,40 @@ impl Splitter<'_> {
         }
         self.finish(first..text.line_count());
         open
+    }
+
+    /// Splits a line that stands alone at byte `start` and covers `lines` of the file: the same as gathering it and
+    /// [`Splitter::finish`], at a fraction of the time.
+    fn alone(&mut self, content: &[u8], start: usize, lines: Range<usize>) {
+        self.front = None;
+        let cr_is_blank = self.dialect.cr_is_blank;
+        let mut words: Vec<Word> = Vec::new();
+        let mut at = 0;
+        while let Some(rest) = content.get(at..).filter(|rest| !rest.is_empty()) {
+            let blanks = rest.iter().take_while(|byte| is_blank(**byte, cr_is_blank)).count();
+            let rest = rest.get(blanks..).unwrap_or_default();
+            at += blanks;
+            let mut before = content.get(at.wrapping_sub(1)).copied();
+            let ends_word = |byte: &u8| {
+                let commented = *byte == b'#' && self.dialect.inline_comments && before != Some(b'\\');
+                before = Some(*byte);
+                commented || is_blank(*byte, cr_is_blank)
+            };
+            let length = rest.iter().position(ends_word).unwrap_or(rest.len());
+            let word = rest.get(..length).unwrap_or_default();
+            let is_comment = word.is_empty() || words.is_empty() && word.starts_with(b"#");
+            if is_comment {
+                break;
+            }
+            words.push(Word { text: word.to_vec(), at: start + at..start + at + length });
+            at += length;
+            if rest.get(length) == Some(&b'#') {
+                break;
+            }
+        }
+        if !words.is_empty() {
+            self.out.push(WordLine { lines, words });
+        }
     }
 
     /// Ends the line gathered so far, which covers `lines` of the file.
@@ -312,5 +352,22 @@ mod tests {
     fn carriage_returns() {
         assert_eq!(words(b"a b\r\n", &CLASSIC), [["a", "b"]]);
         assert_eq!(words(b"a b\r\n", &SWALLOWING), [["a", "b\r"]]);
+    }
+
+    /// Every line of up to six of the bytes that matter is split alike in both ways.
+    #[test]
+    fn a_line_alone_is_split_as_one_gathered() {
+        const BYTES: &[u8] = b"a#\\ \r\t";
+        for number in 0..BYTES.len().pow(6) {
+            let line: Vec<u8> = (0..6).map(|place| BYTES[number / BYTES.len().pow(place) % BYTES.len()]).collect();
+            for dialect in [&CLASSIC, &SWALLOWING, &TRIMMED, &ANYWHERE] {
+                let new = || Splitter { dialect, seen: Vec::new(), front: None, out: Vec::new() };
+                let (mut alone, mut gathered) = (new(), new());
+                alone.alone(&line, 7, 0..1);
+                gathered.seen.extend(line.iter().enumerate().map(|(step, byte)| (7 + step, *byte)));
+                gathered.finish(0..1);
+                assert_eq!(alone.out, gathered.out, "{:?} {dialect:?}", String::from_utf8_lossy(&line));
+            }
+        }
     }
 }

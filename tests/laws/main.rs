@@ -15,3 +15,4 @@ mod networkd;
 mod networkmanager;
 mod shell;
 mod wicked;
+mod wish_list;

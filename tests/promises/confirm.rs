@@ -256,7 +256,10 @@ fn refusals(rig: &mut Rig) {
         assert_eq!(exit, 0, "{what}: {printed}{warned}");
         runs(rig, 75, "add 203.0.113.6 --confirm 600");
         runs(rig, 75, &format!("remove {V4}"));
+        assert!(runs(rig, 10, "confirm --dry-run --detailed-exitcode").contains("planned: "), "{what}");
+        assert!(pending().is_some() && configuration() == before, "{what}: a dry run has confirmed it");
         runs(rig, 0, "rollback");
+        runs(rig, 3, "confirm --dry-run");
         assert!(rig::live().is_empty() && pending().is_none(), "{what}");
     };
     rig::script(Path::new(OWN), "echo ready");

@@ -3,6 +3,8 @@
 //! `tests/lab/lab chroot` makes the copy; the program under test and this one are seen there below `/mnt`. What runs inside
 //! is a test that is ignored outside: it finds its settings in the environment, prints its figures, and panics on a fault.
 
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

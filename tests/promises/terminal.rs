@@ -1,6 +1,7 @@
 //! A pseudo terminal, and a session on it whose leader is a shell that runs ipalias as its foreground job, as over SSH.
 
 #![allow(unsafe_code, reason = "a controlling terminal is got between fork and exec")]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -34,17 +35,25 @@ pub fn adopt_orphans() {
 }
 
 impl Session {
-    /// Starts `line` in a shell with job control that leads a session on a new terminal.
+    /// Starts `line` in a shell with job control that leads a session on a new terminal, which does not tell its size.
     pub fn start(line: &str) -> Session {
-        let master = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-            .open("/dev/pts/ptmx")
-            .unwrap();
+        Session::start_in(line, 0)
+    }
+
+    /// The same on a terminal of so many columns.
+    pub fn start_in(line: &str, columns: u16) -> Session {
+        let open = |path: &str| {
+            let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+            OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
+        };
+        // The first is that of this very mount, which in a sandbox is not the machine's; only root may open it elsewhere.
+        let master = open("/dev/pts/ptmx").or_else(|_| open("/dev/ptmx")).unwrap();
+        let size =
+            libc::winsize { ws_row: if columns > 0 { 50 } else { 0 }, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let (mut number, unlock): (libc::c_uint, libc::c_int) = (0, 0);
-        // SAFETY: both pointers are of local variables that outlive the calls.
+        // SAFETY: the pointers are of local variables that outlive the calls.
         unsafe {
+            assert_eq!(libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size), 0);
             assert_eq!(libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlock), 0);
             assert_eq!(libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number), 0);
         }

@@ -15,7 +15,7 @@ use super::{Node, copy_tree, ipalias, read_tree, scratch};
 pub struct Case {
     /// What it shows.
     pub about: String,
-    /// Arguments behind `ipalias --root TREE`.
+    /// Arguments behind `ipalias --root TREE`; `wishes.toml` and `wishes.json` are files of the case.
     pub command: Vec<String>,
     #[serde(default)]
     pub exit: i32,
@@ -85,9 +85,12 @@ pub struct Stage {
 impl Stage {
     /// Reads the case in `source`.
     pub fn new(source: &Path) -> Result<Stage, String> {
-        let case = Case::read(source)?;
+        let mut case = Case::read(source)?;
         if case.about.is_empty() {
             return Err("a case says what it shows".to_owned());
+        }
+        for word in case.command.iter_mut().filter(|word| word.starts_with("wishes.")) {
+            *word = source.join(&word).to_string_lossy().into_owned();
         }
         Ok(Stage { dir: scratch(), case, source: source.to_owned() })
     }

@@ -41,10 +41,14 @@ impl Backend for Cpanel {
         "cpanel"
     }
 
+    fn home(&self) -> &'static str {
+        IPS
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let programs = ["/usr/local/cpanel/version", "/usr/local/cpanel/cpanel"];
         let Some(program) = first_present(root, &programs)? else {
-            return Ok(Stance::NotInCharge("there is no /usr/local/cpanel".to_owned()));
+            return Ok(Stance::Absent("there is no /usr/local/cpanel".to_owned()));
         };
         let service = service(root)?;
         let signs = [SETUP, IPS, SCRIPT];
@@ -73,6 +77,9 @@ impl Backend for Cpanel {
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
         let path = root.resolve(&IPS.into())?;
         let text = read(root, &path)?;
+        if aliases(&text).next().is_none() {
+            return Ok(Vec::new());
+        }
         let device = device(root)?;
         let off = is_disabled(root)?.then(|| format!("{DISABLED} switches the service off"));
         let (free, reserved) = (pooled(&read(root, &POOL.into())?), reserved(root)?);

@@ -107,7 +107,7 @@ pub(super) fn items(value: &Traced, style: Style, limit: usize) -> Items {
             is_range,
             is_carp: options.iter().any(|word| word == "vhid"),
             is_broken: options.iter().any(|word| word.contains('\r')),
-            origin: words.get(start).and_then(|word| word.origins.first()).copied(),
+            origin: words.get(start).and_then(|word| word.origin(0)),
         })
     };
     let items: Vec<Item> = starts.iter().copied().zip(ends).filter_map(item).collect();

@@ -28,6 +28,10 @@ impl<'c> Edits<'c> {
             let refusal = Refusal::new(Kind::Malformed, "this is the file of the system's defaults", hint);
             return Err(refusal.at(path, 0).into());
         }
+        if let Some((_, splices, _)) = self.files.get_mut(path) {
+            splices.push(splice);
+            return Ok(());
+        }
         if let Some(line) = text.lines().find(Line::ends_with_return) {
             let hint = "convert the file to plain line ends: sh takes the carriage return for a part of the value";
             let refusal = Refusal::new(Kind::Malformed, "the line ends with a carriage return", hint);
@@ -35,7 +39,7 @@ impl<'c> Edits<'c> {
         }
         // In a directory every file is read, whatever its name.
         let backup = if part.is_in_directory { Backup::StoreOnly } else { Backup::Beside };
-        self.files.entry(path.clone()).or_insert_with(|| (text.clone(), Vec::new(), backup)).1.push(splice);
+        self.files.insert(path.clone(), (text.clone(), vec![splice], backup));
         Ok(())
     }
 

@@ -37,6 +37,10 @@ impl Backend for FreeBsd {
         "freebsd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/rc.conf"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let chain = Chain::read(root)?;
         let mut strength = Strength::Enabled;
@@ -44,7 +48,7 @@ impl Backend for FreeBsd {
             if root.kind(&mark.into())? == NodeKind::Absent {
                 // The system's name alone will do if rc.conf sets an interface.
                 if !is_named(root)? || chain.keys().is_empty() {
-                    return Ok(Stance::NotInCharge(format!("there is no {mark}")));
+                    return Ok(Stance::Absent(format!("there is no {mark}")));
                 }
                 strength = Strength::Configured;
             }

@@ -30,7 +30,9 @@ pub(super) fn add(root: &Root, files: &Files, want: &[Alias], now: &Situation) -
     let mut restart = Vec::new();
     for (interface, aliases) in by_interface {
         let base = checks::usable(files, interface)?;
-        let mut adding = Adding { files, base, interface, plan: &mut plan, lines4: Vec::new(), lines6: Vec::new() };
+        let has_primary = base.is_dynamic() || indexed(files, base).iter().any(|one| one.is_reached);
+        let (lines4, lines6) = Default::default();
+        let mut adding = Adding { files, base, interface, has_primary, plan: &mut plan, lines4, lines6 };
         adding.all(&aliases, now)?;
         adding.edit_base(root)?;
         if files.readers(base) == Readers::NetworkManager {
@@ -47,6 +49,8 @@ struct Adding<'a> {
     files: &'a Files,
     base: &'a File,
     interface: &'a str,
+    /// Whether the interface has an IPv4 address of its own.
+    has_primary: bool,
     plan: &'a mut Plan,
     /// New lines for the base file.
     lines4: Vec<String>,
@@ -188,8 +192,7 @@ impl Adding<'_> {
         if self.base.is_dynamic() && readers == Readers::Both && !self.plan.notes.contains(&note) {
             self.plan.notes.push(note);
         }
-        let has_primary = indexed(self.files, self.base).iter().any(|one| one.is_reached);
-        if !has_primary && !self.base.is_dynamic() {
+        if !self.has_primary {
             let reason = "the interface has no IPv4 address of its own, so this one would become its primary address";
             return Err(self.refuse(reason, "give the interface an IPADDR first"));
         }

@@ -1,5 +1,8 @@
 //! What an interface's files have to be before an address is added.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use super::consumer::Readers;
 use super::entries::{entries, not_an_address};
 use super::file::{DIR, File};
@@ -57,12 +60,11 @@ pub(super) fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> 
 /// Refuses an address that a file has which the scripts pass over: they would pass over the new one as the second.
 pub(super) fn none_in_the_way(root: &Root, files: &Files, want: &[Alias], plan: &Plan) -> Result<()> {
     let new = entries(&super::read(&plan.overlay(root))?);
-    let is = |entry: &Entry, alias: &Alias| entry.address.addr() == alias.address.addr();
-    for alias in want {
-        if new.iter().any(|entry| entry.is_effective() && is(entry, alias)) {
-            continue;
-        }
-        if let Some(old) = entries(files).into_iter().find(|entry| is(entry, alias)) {
+    let up: BTreeSet<IpAddr> =
+        new.iter().filter(|entry| entry.is_effective()).map(|entry| entry.address.addr()).collect();
+    for alias in want.iter().filter(|alias| !up.contains(&alias.address.addr())) {
+        let is = |entry: &Entry| entry.address.addr() == alias.address.addr();
+        if let Some(old) = entries(files).into_iter().find(is) {
             let ip = old.address.addr();
             let why = old.problem.unwrap_or_default();
             let reason = format!("{ip} stands here already without effect ({why}), which keeps a second file from one");

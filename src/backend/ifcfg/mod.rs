@@ -35,17 +35,19 @@ impl Backend for Ifcfg {
         "ifcfg"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/sysconfig/network-scripts"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let names = root.list(&DIR.into())?;
         let is_configuration = |name: &Vec<u8>| name.starts_with(b"ifcfg-") && name != b"ifcfg-lo";
         if !names.iter().any(is_configuration) {
-            let readme = names.iter().any(|name| name.starts_with(b"readme-ifcfg-rh"));
-            let reason = if readme {
-                "there is only the note that NetworkManager keeps keyfiles now"
+            return Ok(if names.iter().any(|name| name.starts_with(b"readme-ifcfg-rh")) {
+                Stance::NotInCharge(format!("{DIR}: there is only the note that NetworkManager keeps keyfiles now"))
             } else {
-                "there is no ifcfg-IF"
-            };
-            return Ok(Stance::NotInCharge(format!("{DIR}: {reason}")));
+                Stance::Absent(format!("{DIR}: there is no ifcfg-IF"))
+            });
         }
         let found = match consumer(root)? {
             Ok(found) => found,

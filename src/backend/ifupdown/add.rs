@@ -211,7 +211,7 @@ impl<'p> Planner<'p> {
         }
         for stanza in stanzas {
             if let Some(line) = address::unreadable(stanza) {
-                let hint = "repair the address first: nothing may stand behind it";
+                let hint = "write nothing behind the address in that line, or take the line out";
                 let refusal = Refusal::new(Kind::Malformed, fold::DROPS_ALL, hint);
                 return Err(refusal.at(&stanza.source.path, line.number()).into());
             }
@@ -221,7 +221,11 @@ impl<'p> Planner<'p> {
         let up = stanzas.iter().any(|stanza| self.devices.starts.brings_up(stanza));
         for entry in lines.filter(|_| up) {
             if let Some(reason) = &entry.problem {
-                let refusal = Refusal::new(Kind::Malformed, reason.clone(), "repair the address first");
+                let refusal = Refusal::new(
+                    Kind::Malformed,
+                    reason.clone(),
+                    "correct the address in that line, or take the line out",
+                );
                 return Err(refusal.at(&entry.path, entry.line).into());
             }
         }

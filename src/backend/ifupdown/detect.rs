@@ -7,7 +7,7 @@ use crate::alias::IfName;
 use crate::backend::{Claim, Stance, Strength};
 use crate::error::Result;
 use crate::host;
-use crate::root::Root;
+use crate::root::{NodeKind, Root};
 
 use super::address;
 use super::apply;
@@ -20,12 +20,16 @@ use super::stanza::{self, Effect, INTERFACES, Tree};
 /// The answer of the backend called `name`.
 pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
-    let Installed { backend, evidence } = flavour::installed(root)?;
-    let flavour = flavour::flavour(root, name)?;
-    let Some(tree) = reader::read(root, flavour)? else { return no(format!("there is no {INTERFACES}")) };
-    if backend != name {
-        return no(format!("{INTERFACES} is {backend}'s: {evidence}"));
+    let absent = || Ok(Stance::Absent(format!("there is no {INTERFACES}")));
+    if root.kind(&INTERFACES.into())? == NodeKind::Absent {
+        return absent();
     }
+    let Installed { backend, evidence } = flavour::installed(root)?;
+    if backend != name {
+        return Ok(Stance::Absent(format!("{INTERFACES} is {backend}'s: {evidence}")));
+    }
+    let flavour = flavour::flavour(root, name)?;
+    let Some(tree) = reader::read(root, flavour)? else { return absent() };
     let found = address::find(&tree);
     let devices = Devices::new(&tree, &found);
     let routed = host::default_route_interface(root)?;

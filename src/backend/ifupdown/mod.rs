@@ -67,6 +67,10 @@ impl Backend for Ifupdown {
         self.name
     }
 
+    fn home(&self) -> &'static str {
+        INTERFACES
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         detect::stance(root, self.name)
     }

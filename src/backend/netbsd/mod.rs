@@ -45,10 +45,14 @@ impl Backend for NetBsd {
         "netbsd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/ifconfig.IF"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let script = String::from_utf8_lossy(&root.read(&"/etc/rc.d/network".into())?.unwrap_or_default()).into_owned();
         if script.is_empty() {
-            return Ok(Stance::NotInCharge("there is no /etc/rc.d/network".to_owned()));
+            return Ok(Stance::Absent("there is no /etc/rc.d/network".to_owned()));
         }
         let has = |path: &str| -> Result<bool> { Ok(root.kind(&path.into())? != NodeKind::Absent) };
         let marked = script.contains("NetBSD: network,v") || has("/netbsd")? || has("/etc/defaults/rc.conf")?;

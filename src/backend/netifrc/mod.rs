@@ -36,13 +36,17 @@ impl Backend for Netifrc {
         "netifrc"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/conf.d/net"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         if host::os_release(root)?.id == "funtoo" {
             let reason = "Funtoo has network scripts of its own, which read /etc/conf.d/netif.IF";
             return Ok(Stance::NotInCharge(reason.to_owned()));
         }
         if root.kind(&"/etc/init.d/net.lo".into())? == NodeKind::Absent {
-            return Ok(Stance::NotInCharge("there is no /etc/init.d/net.lo".to_owned()));
+            return Ok(Stance::Absent("there is no /etc/init.d/net.lo".to_owned()));
         }
         let started: Vec<Service> = services(root)?.into_iter().filter(Service::is_started).collect();
         let Some(primary) = primary(root, &started)? else {

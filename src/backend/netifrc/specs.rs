@@ -90,7 +90,7 @@ fn spec(part: &Word, element: Option<usize>) -> Spec {
     let blank = |c: char| [' ', '\t', '\n'].contains(&c) || element.is_none() && ['\r', '\x0b', '\x0c'].contains(&c);
     let words = text.split(blank).filter(|word| !word.is_empty()).map(str::to_owned).collect();
     let indent = part.text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    Spec { words, origin: part.origins.get(indent).copied(), site: Site { element, at: part.at.clone() } }
+    Spec { words, origin: part.origin(indent), site: Site { element, at: part.at.clone() } }
 }
 
 impl Spec {

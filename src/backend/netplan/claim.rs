@@ -20,7 +20,7 @@ pub fn stance(root: &Root) -> Result<Stance> {
     let survey = Survey::of(root)?;
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     if survey.files.is_empty() && survey.faults.is_empty() {
-        return no("there is no netplan file".to_owned());
+        return Ok(Stance::Absent("there is no netplan file".to_owned()));
     }
     let Some(program) = survey.program.evidence.clone() else {
         return no("there are netplan files, but netplan is not installed".to_owned());

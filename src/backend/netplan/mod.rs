@@ -42,6 +42,10 @@ impl Backend for Netplan {
         "netplan"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/netplan"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         claim::stance(root)
     }

@@ -33,9 +33,13 @@ impl Backend for Netsh {
         "netsh"
     }
 
+    fn home(&self) -> &'static str {
+        "netsh"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some((path, record)) = read(root)? else {
-            return Ok(Stance::NotInCharge("this is not Windows".to_owned()));
+            return Ok(Stance::Absent("this is not Windows".to_owned()));
         };
         let primary = record.interfaces.iter().find(|interface| interface.primary);
         let primary = primary.or(record.interfaces.iter().find(|interface| interface.addresses.iter().any(counts)));

@@ -20,7 +20,7 @@ pub fn stance(root: &Root) -> Result<Stance> {
     let survey = Survey::of(root)?;
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     if survey.networks.is_empty() {
-        return no("there is no .network file".to_owned());
+        return Ok(Stance::Absent("there is no .network file".to_owned()));
     }
     let route = survey.route.clone();
     let link = match &route {

@@ -39,6 +39,10 @@ impl Backend for Networkd {
         "networkd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/systemd/network"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         claim::stance(root)
     }

@@ -272,8 +272,9 @@ fn why(value: &[u8], is_ipv4: bool, pieces: &[IpNet]) -> String {
 
 /// Of several lines with one key the last counts, sound or not.
 fn drop_replaced(keyfile: &Keyfile, name: &[u8], addresses: &mut [Address]) {
+    let latest = keyfile.latest(name);
     for address in addresses.iter_mut().filter(|address| address.order.is_some()) {
-        let last = keyfile.last(name, address.key.as_bytes()).filter(|last| last.item != address.item);
+        let last = latest.get(address.key.as_bytes()).filter(|last| last.item != address.item);
         if let Some(last) = last {
             address.problem = Some(format!("another {}= on line {} replaces it", address.key, last.line));
             address.is_repairable = false;

@@ -22,7 +22,7 @@ pub fn stance(root: &Root) -> Result<Stance> {
     };
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     if survey.profiles.is_empty() {
-        return no(nothing(root)?);
+        return nothing(root);
     }
     let interface = survey.route.clone().or_else(|| only_interface(&survey));
     let choice = match (&interface, survey.primary.as_slice()) {
@@ -171,11 +171,12 @@ fn copies(survey: &Survey, profile: &Profile) -> Vec<String> {
 }
 
 /// Why there is nothing of this backend.
-fn nothing(root: &Root) -> Result<String> {
+fn nothing(root: &Root) -> Result<Stance> {
     if is_enabled(root)? {
-        return with_ifcfg(root, "NetworkManager is enabled, but has no keyfile".to_owned());
+        let reason = with_ifcfg(root, "NetworkManager is enabled, but has no keyfile".to_owned())?;
+        return Ok(Stance::NotInCharge(reason));
     }
-    with_ifcfg(root, "there is no keyfile of NetworkManager".to_owned())
+    Ok(Stance::Absent(with_ifcfg(root, "there is no keyfile of NetworkManager".to_owned())?))
 }
 
 /// `reason`, and where ifcfg files are, a word about them.

@@ -35,6 +35,10 @@ impl Backend for NetworkManager {
         "networkmanager"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/NetworkManager"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         claim::stance(root)
     }

@@ -14,7 +14,7 @@ use crate::backend::Entry;
 use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Action, Apply, Plan, Step};
 use crate::root::{Root, RootPath};
-use crate::syntax::keyfile::{Body, Group, Keyfile};
+use crate::syntax::keyfile::{Assignment, Body, Group, Keyfile};
 use crate::text::{Splice, Text};
 
 /// The plan that takes `gone` out of the files and off their interfaces.
@@ -116,16 +116,15 @@ impl<'a> Leaving<'a> {
         let (text, keyfile) = (&self.profile.text, &self.profile.keyfile);
         let mut items = BTreeSet::new();
         for family in &self.families {
+            let gone: BTreeSet<usize> =
+                family.addresses.iter().filter(|address| self.is_gone(address)).map(|address| address.item).collect();
+            // An earlier line with the key of the one that counts would come into effect.
             let name = group(family.is_ipv4).as_bytes();
-            for address in family.addresses.iter().filter(|address| self.is_gone(address)) {
-                items.insert(address.item);
-                // An earlier line with the key of the one that counts would come into effect.
-                let counts = keyfile.last(name, address.key.as_bytes());
-                if counts.is_some_and(|counts| counts.item == address.item) {
-                    let same = keyfile.assignments(name).filter(|found| found.key == address.key.as_bytes());
-                    items.extend(same.map(|found| found.item));
-                }
-            }
+            let latest = keyfile.latest(name);
+            let was_earlier =
+                |found: &Assignment<'_>| latest.get(found.key).is_some_and(|latest| gone.contains(&latest.item));
+            items.extend(keyfile.assignments(name).filter(was_earlier).map(|found| found.item));
+            items.extend(gone);
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for group in &keyfile.groups {

@@ -40,12 +40,16 @@ impl Backend for OpenBsd {
         "openbsd"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/hostname.IF"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let script = String::from_utf8_lossy(&root.read(&"/etc/netstart".into())?.unwrap_or_default()).into_owned();
         let subr = root.kind(&"/etc/rc.d/rc.subr".into())? != NodeKind::Absent;
         let kernel = root.kind(&"/bsd".into())? != NodeKind::Absent;
         if script.is_empty() {
-            return Ok(Stance::NotInCharge("there is no /etc/netstart".to_owned()));
+            return Ok(Stance::Absent("there is no /etc/netstart".to_owned()));
         }
         if !(subr || kernel || script.contains("OpenBSD: netstart")) {
             return Ok(Stance::NotInCharge("/etc/netstart is not OpenBSD's".to_owned()));

@@ -32,9 +32,13 @@ impl Backend for Solaris {
         "solaris"
     }
 
+    fn home(&self) -> &'static str {
+        "/etc/hostname.IF"
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let Some(release) = release(root)? else {
-            return Ok(Stance::NotInCharge("this is no Solaris: /etc/release does not say so".to_owned()));
+            return Ok(Stance::Absent("this is no Solaris: /etc/release does not say so".to_owned()));
         };
         let own = files(root)?;
         let physical: Vec<&File> = own.iter().filter(|file| file.number().is_none()).collect();

@@ -36,11 +36,15 @@ impl Backend for Wicked {
         "wicked"
     }
 
+    fn home(&self) -> &'static str {
+        DIR
+    }
+
     fn detect(&self, root: &Root) -> Result<Stance> {
         let reader = reader(root)?;
         let files = files(root, reader)?;
         if files.is_empty() {
-            return Ok(Stance::NotInCharge(format!("there is no {DIR}/ifcfg-IF")));
+            return Ok(Stance::Absent(format!("there is no {DIR}/ifcfg-IF")));
         }
         if network_service(root)?.ends_with("NetworkManager.service") {
             let reason = format!("network.service is NetworkManager here, which does not read {DIR}");

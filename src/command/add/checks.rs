@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::alias::{Alias, host_prefix};
 use crate::backend::{self, Entry, Role, Situation, UpAddress};
-use crate::detect::{Detection, NIXOS_HINT};
+use crate::detect::Detection;
 use crate::error::{Kind, Refusal, Result};
 use crate::live::Snapshot;
 use crate::rewriters;
@@ -24,8 +24,7 @@ pub(super) fn acceptable(
     let ip = alias.address.addr();
     let refuse = |reason: String, hint: &str| Err(Refusal::new(Kind::Unacceptable, reason, hint).into());
     if let Some(primary) = same.iter().find(|entry| entry.role == Role::Primary) {
-        let refusal = Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding");
-        return Err(refusal.at(&primary.path, primary.line).into());
+        return Err(primary_already(ip).at(&primary.path, primary.line).into());
     }
     // An IPv6 address that was put up by hand is the source of new connections, being the newest: what the files call the
     // primary address is that all the same.
@@ -56,13 +55,27 @@ pub(super) fn acceptable(
     Ok(())
 }
 
+/// Refuses the address of a router that this host sends through: it would send to itself instead.
+pub(super) fn not_a_gateway(ip: IpAddr, gateways: &BTreeSet<IpAddr>) -> Result<()> {
+    if !gateways.contains(&ip) {
+        return Ok(());
+    }
+    let hint = "it belongs to the router; look for the additional address in what your hoster has written";
+    Err(Refusal::new(Kind::Unacceptable, format!("{ip} is the gateway of this server"), hint).into())
+}
+
+/// The refusal of the address that the host is known by.
+fn primary_already(ip: IpAddr) -> Refusal {
+    Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding")
+}
+
 /// Refuses an address that the system below a control panel configures: it would come up twice.
 pub(super) fn only_once(alias: &Alias, below: &[Entry], detection: &Detection) -> Result<()> {
     let ip = alias.address.addr();
     let Some(entry) = below.iter().find(|entry| entry.address.addr() == ip) else { return Ok(()) };
     let name = detection.below.map_or("", |below| below.name());
     let refusal = match entry.role {
-        Role::Primary => Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding"),
+        Role::Primary => primary_already(ip),
         Role::Additional => Refusal::new(
             Kind::ManagedElsewhere,
             format!("{ip} is configured below {} already, and would come up twice", detection.backend.name()),
@@ -84,8 +97,8 @@ pub(super) fn unclaimed(root: &Root, missing: &[Alias], old: &[Entry], detection
     }
     // What the backend in charge reads it has judged itself, and what is below /run is made from other files.
     let judged: BTreeSet<&RootPath> = old.iter().map(|entry| &entry.path).chain(&detection.claim.files).collect();
-    let in_charge = [Some(detection.backend), detection.below].map(|backend| backend.map(backend::Backend::name));
-    for other in backend::ALL.iter().filter(|other| !in_charge.contains(&Some(other.name()))) {
+    let in_charge = [Some(detection.backend), detection.below].map(|backend| backend.map(backend::Backend::home));
+    for other in backend::ALL.iter().filter(|other| !in_charge.contains(&Some(other.home()))) {
         let entries = match other.entries(root) {
             Err(error) if error.is::<Refusal>() => continue,
             entries => entries?,
@@ -99,9 +112,7 @@ pub(super) fn unclaimed(root: &Root, missing: &[Alias], old: &[Entry], detection
         if let Some(entry) = entries.iter().find(twice) {
             let ip = entry.address.addr();
             if entry.role == Role::Primary {
-                let refusal =
-                    Refusal::new(Kind::Unacceptable, format!("{ip} is the primary address"), "it needs no adding");
-                return Err(refusal.at(&entry.path, entry.line).into());
+                return Err(primary_already(ip).at(&entry.path, entry.line).into());
             }
             let (name, here) = (other.name(), detection.backend.name());
             let reason = format!("{ip} stands in a file of {name} already, and would be configured twice");
@@ -115,25 +126,19 @@ pub(super) fn unclaimed(root: &Root, missing: &[Alias], old: &[Entry], detection
     Ok(())
 }
 
-/// A refusal on NixOS gets the lines to add instead of an example.
-pub(super) fn for_nixos(error: anyhow::Error, wanted: &[IpNet]) -> anyhow::Error {
-    error.downcast::<Refusal>().map_or_else(
-        |error| error,
-        |refusal| {
-            if refusal.hint != NIXOS_HINT {
-                return refusal.into();
-            }
-            let family = |name: &str, is_ipv4: bool| {
-                let nets = wanted.iter().filter(|net| net.addr().is_ipv4() == is_ipv4);
-                let items: String = nets
-                    .map(|net| format!("{{ address = \"{}\"; prefixLength = {}; }} ", net.addr(), net.prefix_len()))
-                    .collect();
-                (!items.is_empty()).then(|| format!("networking.interfaces.<name>.{name}.addresses = [ {items}];"))
-            };
-            let lines: Vec<String> = [family("ipv4", true), family("ipv6", false)].into_iter().flatten().collect();
-            Refusal { hint: format!("add to its configuration: {}", lines.join(" ")), ..refusal }.into()
-        },
-    )
+/// The most addresses that a running system is given without being asked twice: Linux looks through all of them for each
+/// new one, so that 8,192 take a second and 65,536 nine minutes (measured).
+const MOST_UP: usize = 8192;
+
+/// Refuses more addresses than a kernel takes in bearable time. `new` are brought up beside those of `now`.
+pub(super) fn bearable(new: usize, now: &Situation) -> Result<()> {
+    let all = now.up.len() + new;
+    if new == 0 || all <= MOST_UP {
+        return Ok(());
+    }
+    let reason = format!("{all} addresses would be up, and from {MOST_UP} on the kernel takes minutes over them");
+    let hint = "use --apply none to write the files only, or --force if it may take its time";
+    Err(Refusal::new(Kind::Unacceptable, reason, hint).into())
 }
 
 /// What is wrong with a prefix that makes strangers neighbours: the network is not one that the host is on already.
@@ -150,4 +155,16 @@ pub(super) fn too_wide(alias: &Alias, primaries: &[&Entry], now: &Situation) -> 
             net.trunc()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_the_kernel_bears() {
+        let now = Situation::default();
+        assert!(bearable(MOST_UP, &now).is_ok() && bearable(0, &now).is_ok());
+        assert!(bearable(MOST_UP + 1, &now).unwrap_err().to_string().contains("8193 addresses"));
+    }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Session, add, situation, wanted_addresses};
 use crate::backend::{self, Backend};
-use crate::cli::{Add, Addresses, Explain};
+use crate::cli::{Add, Addresses, Explain, How};
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::guide::{Example, Guide, Rule};
 use crate::secrets;
@@ -109,11 +109,13 @@ fn example(session: &Session, wanted: &[IpNet]) -> Result<Example> {
     let arguments = Add {
         addresses: named(addresses.clone()),
         label: None,
-        make_static: false,
-        in_place: false,
-        force: false,
-        no_announce: false,
-        disable_cloud_init_network: false,
+        how: How {
+            make_static: false,
+            in_place: false,
+            force: false,
+            no_announce: false,
+            disable_cloud_init_network: false,
+        },
         preferred: false,
     };
     let proposal = match add::propose(session, wanted, None, &arguments) {

@@ -55,6 +55,7 @@ pub(super) fn the_consumer(session: &Session, plan: &Plan) -> Result<()> {
         if !check.argv.first().is_some_and(|name| runner::exists(name)) {
             continue;
         }
+        let _waiting = session.ui.waiting(format!("asking `{}`", check.argv.join(" ")));
         let outcome = try_check(check, &planned)?;
         if !outcome.success && try_check(check, &session.root)?.success {
             let said = String::from_utf8_lossy(&outcome.output).trim().to_owned();
@@ -112,6 +113,7 @@ pub(super) fn with_ping(session: &Session, proposal: &Proposal) -> Vec<String> {
     let aliases: Vec<IpAddr> = proposal.expect.up.iter().map(|alias| alias.address.addr()).collect();
     let mut said = Vec::new();
     for gateway in before.gateways() {
+        let _waiting = session.ui.waiting(format!("pinging the gateway {gateway}"));
         if options.ping_gateway && !pings(gateway, None) {
             said.push(format!("the gateway {gateway} does not answer a ping"));
         }

@@ -13,7 +13,7 @@ use crate::command::undo::{boot_id, take_back};
 use crate::command::{Session, record};
 use crate::error::{Kind, Refusal, Result};
 use crate::journal::{LiveRecord, Operation, command_line};
-use crate::live::Live;
+use crate::live::{Expectation, Live};
 use crate::plan::{self, Action, Disturbs, Plan, Step};
 use crate::runner::{self, Signals};
 use crate::store::Store;
@@ -114,6 +114,7 @@ impl Execution<'_> {
                         continue;
                     }
                     done.push(step.clone());
+                    let _waiting = self.session.ui.waiting(format!("running `{}`", command.argv.join(" ")));
                     let outcome = runner::run_unless(&command.argv, command.limit, self.reasons_to_stop(live))?;
                     let printed = String::from_utf8_lossy(&outcome.output);
                     anyhow::ensure!(
@@ -154,6 +155,7 @@ impl Execution<'_> {
         if session.apply() == Apply::None {
             return Ok(());
         }
+        let waiting = session.ui.waiting(awaited(&proposal.expect));
         let (began, limit) = (Instant::now(), Duration::from_secs(session.options.wait));
         if session.apply() == Apply::Restart {
             let is_configured = |interface: &str, ip: IpAddr| {
@@ -171,6 +173,7 @@ impl Execution<'_> {
         live.deprecate(&proposal.expect.up, before)?;
         let left = limit.saturating_sub(began.elapsed());
         let faults = live.verify(before, &proposal.expect, left, || self.signals.ask_to_end())?;
+        drop(waiting);
         self.stop_if_asked()?;
         anyhow::ensure!(faults.is_empty(), "the change did not hold: {}", faults.join("; "));
         if let Err(error) = live.announce(&proposal.link.announce) {
@@ -185,6 +188,20 @@ impl Execution<'_> {
         anyhow::ensure!(!self.signals.ask_to_end(), "interrupted");
         Ok(())
     }
+}
+
+/// What is waited for until the running system shows what was planned.
+fn awaited(expect: &Expectation) -> String {
+    let up = match expect.up.as_slice() {
+        [] => match expect.gone.as_slice() {
+            [(_, ip)] => return format!("waiting for {ip} to be gone"),
+            many => return format!("waiting for {} addresses to be gone", many.len()),
+        },
+        [one] => format!("waiting for {} to be usable", one.address.addr()),
+        many => format!("waiting for {} addresses to be usable", many.len()),
+    };
+    let is_asked_about = expect.up.iter().any(|alias| alias.address.addr().is_ipv6());
+    if is_asked_about { format!("{up} (duplicate address detection)") } else { up }
 }
 
 /// The steps of `--apply`; refuses a restart that would lock the administrator out.

@@ -73,8 +73,9 @@ pub(super) fn hold(
 fn live_steps(execution: &Execution<'_>) -> Vec<Step> {
     let proposal = execution.proposal;
     let Some(before) = &proposal.snapshot else { return Vec::new() };
+    let lines = proposal.lines.iter().filter(|line| line.result != "removed");
     let labels: BTreeMap<&str, &String> =
-        proposal.lines.iter().filter_map(|line| Some((line.address.as_str(), line.label.as_ref()?))).collect();
+        lines.filter_map(|line| Some((line.address.as_str(), line.label.as_ref()?))).collect();
     let gone = before.details(&proposal.expect.gone);
     let gone = gone.iter().filter_map(LiveRecord::alias);
     let down: Vec<Step> = gone.map(|alias| Step::down(proposal.backend.direct(&alias))).collect();

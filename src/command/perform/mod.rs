@@ -7,7 +7,7 @@ mod hold;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::undo::recover;
-use super::{Session, record, unconfirmed};
+use super::{Session, WAITING_FOR_LOCK, record, typed, unconfirmed};
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry};
 use crate::cli::Apply;
@@ -146,7 +146,9 @@ pub(super) fn carry_out(
     let signals = Signals::catch()?;
     ui::hurry();
     let store = Store::create(&session.root)?;
+    let waiting = ui.waiting(WAITING_FOR_LOCK);
     let lock = if session.settling.is_none() { Some(store.lock()?) } else { None };
+    drop(waiting);
     recover(session, &store)?;
     if session.settling.is_none() {
         unconfirmed::settle(session, &store)?;
@@ -210,8 +212,10 @@ fn undisturbed(session: &Session, seen: &BTreeSet<u64>, proposal: Result<Proposa
 }
 
 pub(super) fn require_root(session: &Session) -> Result<()> {
-    let allowed = session.live.is_none() || runner::is_administrator();
-    let how = if cfg!(windows) { "an elevated prompt (run as administrator)" } else { "root rights; run it with sudo" };
-    anyhow::ensure!(allowed, "changing the network needs {how} (nothing was changed)");
-    Ok(())
+    if session.live.is_none() || runner::is_administrator() {
+        return Ok(());
+    }
+    let who = if cfg!(windows) { "an administrator" } else { "root" };
+    let what = format!("changing the network needs the rights of {who}; nothing was changed");
+    Err(typed::without_rights(what).into())
 }

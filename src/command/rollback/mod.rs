@@ -27,6 +27,7 @@ pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<Exit> {
     if arguments.list {
         return history::run(session);
     }
+    perform::require_root(session)?;
     let plain = arguments.to.is_none() && session.settling.is_none() && !session.options.dry_run;
     if let Some(store) = session.store()?.filter(|_| plain) {
         if let Some(change) = unconfirmed::waiting(&store)? {
@@ -331,30 +332,11 @@ fn steps(
     let comes = if coming.is_empty() { None } else { backend.add(&session.root, coming, now).ok().filter(same_form) };
     let added =
         Apply { before: Vec::new(), after: coming.iter().map(|alias| Step::up(backend.direct(alias))).collect() };
-    let auto = [
-        goes.as_ref().map_or_else(|| direct(leaving), |plan| plan.auto.clone()),
-        comes.as_ref().map_or(added, |plan| plan.auto.clone()),
-    ];
-    plan.auto = joined(auto);
-    let restarts: Vec<Result<Apply, String>> = goes.into_iter().chain(comes).map(|plan| plan.restart).collect();
-    plan.restart = restarts.into_iter().collect::<Result<Vec<_>, _>>().map(joined);
+    let down = goes.as_ref().map_or_else(|| direct(leaving), |plan| plan.auto.clone());
+    plan.auto = down.then(comes.as_ref().map_or(added, |plan| plan.auto.clone()));
+    let restarts = goes.into_iter().chain(comes).map(|plan| plan.restart);
+    plan.restart = restarts.reduce(|goes, comes| Ok(goes?.then(comes?))).unwrap_or(Ok(Apply::default()));
     Ok(())
-}
-
-fn joined(parts: impl IntoIterator<Item = Apply>) -> Apply {
-    let mut all = Apply::default();
-    for part in parts {
-        for step in part.before {
-            all.before.push(step);
-        }
-        for step in part.after {
-            // A daemon that both sides want to read its files again does so once.
-            if !all.after.contains(&step) {
-                all.after.push(step);
-            }
-        }
-    }
-    all
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Linux: links, addresses and routes through rtnetlink(7), read and changed.
 
 mod frame;
+mod message;
 mod netlink;
 mod wire;
 
@@ -9,17 +10,15 @@ use std::net::IpAddr;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType};
 use nix::errno::Errno;
+use nix::libc;
 
 use super::mend::{Mend, MendRoutes};
 use super::{Address, Link, Route, State, Way};
 use crate::alias::{Alias, host_prefix};
 use crate::error::Result;
-use netlink::{How, Netlink};
+use message::{AddressMessage, LinkMessage, RouteMessage};
+use netlink::{Answer, How, Netlink};
 use wire::Wire;
 
 /// Addresses and routes are changed here directly.
@@ -31,8 +30,9 @@ pub(super) type RawAddress = AddressMessage;
 /// A route as the kernel told it.
 pub(super) type RawRoute = RouteMessage;
 
-/// The main routing table.
-const MAIN_TABLE: u8 = 254;
+/// Who made a route, where libc has no name for it (linux/rtnetlink.h): router advertisements, DHCP.
+const RTPROT_RA: u8 = 9;
+const RTPROT_DHCP: u8 = 16;
 
 /// The kernel, through one socket.
 pub(super) struct Kernel {
@@ -49,8 +49,7 @@ impl Kernel {
         let links = self.links()?;
         let addresses = self.netlink.addresses()?.into_iter().filter_map(|message| address(message, &links)).collect();
         let routes = self.netlink.routes()?;
-        let main = |route: &RouteMessage| route.header.table == MAIN_TABLE && route.header.kind == RouteType::Unicast;
-        let routes = routes.into_iter().filter(main).map(|message| route(message, &links)).collect();
+        let routes = routes.into_iter().filter(RouteMessage::is_main).map(|message| route(message, &links)).collect();
         Ok((links.into_values().collect(), addresses, routes))
     }
 
@@ -58,13 +57,8 @@ impl Kernel {
     pub(super) fn way(&self, target: IpAddr, _addresses: &[Address]) -> Result<Option<Way>> {
         let Some(route) = self.netlink.route_to(target)? else { return Ok(None) };
         let links = self.links()?;
-        let interface =
-            oif(&route).and_then(|index| links.get(&index)).map(|link| link.name.clone()).unwrap_or_default();
-        let source = route.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::PrefSource(source) => ip_of(source),
-            _ => None,
-        });
-        Ok(Some((interface, gateway(&route), source)))
+        let interface = route.oif().and_then(|index| links.get(&index)).map(|link| link.name.clone());
+        Ok(Some((interface.unwrap_or_default(), route.gateway(), route.source())))
     }
 
     /// Linux has files for everything.
@@ -82,7 +76,7 @@ impl Kernel {
             Ok(new_address(alias, *index))
         });
         let how = if replace { How::Replace } else { How::Create };
-        let answers = self.netlink.change_addresses(messages.collect::<Result<_>>()?, how)?;
+        let answers = self.netlink.change_addresses(&messages.collect::<Result<Vec<_>>>()?, how)?;
         for (alias, answer) in aliases.iter().zip(answers) {
             match answer {
                 Ok(()) | Err(Errno::EEXIST) => {}
@@ -99,7 +93,7 @@ impl Kernel {
         let links = self.links()?;
         let up = self.netlink.addresses()?.into_iter().filter_map(|message| address(message, &links));
         let up: Vec<Address> = up.filter(|up| gone.contains(&(up.interface.as_str(), up.net.addr()))).collect();
-        let answers = self.netlink.change_addresses(up.iter().map(|up| up.raw.clone()).collect(), How::Delete)?;
+        let answers = self.netlink.change_addresses(up.iter().map(|up| &up.raw), How::Delete)?;
         for (up, answer) in up.iter().zip(answers) {
             match answer {
                 // With promote_secondaries=0 a secondary may have gone with the address before it.
@@ -126,11 +120,10 @@ impl Kernel {
             subnets.difference(&held).map(|(name, net)| (name.as_str(), net.to_string())).collect();
         let orphan = |route: &&Route| {
             let interface = route.interface.as_deref().unwrap_or_default();
-            let by_kernel = route.raw.header.protocol == RouteProtocol::Kernel && route.gateway.is_none();
+            let by_kernel = route.raw.protocol() == libc::RTPROT_KERNEL && route.gateway.is_none();
             route.is_ipv6 && by_kernel && to.contains(&(interface, route.to.clone()))
         };
-        let orphans = routes.iter().filter(orphan).map(|route| route.raw.clone()).collect();
-        for answer in self.netlink.delete_routes(orphans)? {
+        for answer in self.netlink.delete_routes(routes.iter().filter(orphan).map(|route| &route.raw))? {
             match answer {
                 Ok(()) | Err(Errno::ESRCH) => {}
                 Err(errno) => return Err(errno).context("deleting the route of an address that is gone"),
@@ -142,37 +135,32 @@ impl Kernel {
     /// Puts links and addresses back as they were; what the kernel does not take is only logged, since the verification
     /// shows whether it matters.
     pub(super) fn mend(&self, mend: &Mend<'_>) -> Result<()> {
-        let log = |what: &str, answers: Vec<std::result::Result<(), Errno>>| {
+        let log = |what: &str, answers: Vec<Answer>| {
             answers.into_iter().filter_map(Result::err).for_each(|errno| tracing::warn!("{what}: {errno}"));
         };
-        let links = self.netlink.links()?.into_iter().filter(|message| {
-            let name = link(message.clone()).map(|(_, link)| link.name);
-            name.is_some_and(|name| mend.links.contains(&name.as_str()))
-        });
-        log("putting a link up", self.netlink.put_up(links.map(|message| message.header.index).collect())?);
-        let raw = |addresses: &[&Address]| addresses.iter().map(|address| address.raw.clone()).collect::<Vec<_>>();
-        let answers = self.netlink.change_addresses(raw(&mend.gone), How::Delete)?;
+        let links = self.links()?;
+        let down = links.iter().filter(|(_, link)| mend.links.contains(&link.name.as_str()));
+        log("putting a link up", self.netlink.put_up(down.map(|(index, _)| *index))?);
+        let change = |addresses: &[&Address], how: How| {
+            self.netlink.change_addresses(addresses.iter().map(|address| &address.raw), how)
+        };
+        let answers = change(&mend.gone, How::Delete)?;
         // A secondary may have gone with the address before it.
         log(
             "taking an address off",
             answers.into_iter().filter(|answer| *answer != Err(Errno::EADDRNOTAVAIL)).collect(),
         );
-        let answers = self.netlink.change_addresses(raw(&mend.back), How::Create)?;
+        let answers = change(&mend.back, How::Create)?;
         log("putting an address back", answers.into_iter().filter(|answer| *answer != Err(Errno::EEXIST)).collect());
-        log("preferring an address", self.netlink.change_addresses(raw(&mend.preferred), How::Replace)?);
+        log("preferring an address", change(&mend.preferred, How::Replace)?);
         Ok(())
     }
 
     /// Puts routes back as they were; what the kernel does not take is only logged.
     pub(super) fn mend_routes(&self, mend: &MendRoutes<'_>) -> Result<()> {
-        self.netlink.delete_routes(mend.gone.iter().map(|route| route.raw.clone()).collect())?;
-        let lost = mend.back.iter().map(|route| {
-            let mut route = route.raw.clone();
-            // The kernel reports states here that it does not accept (rtnetlink(7)); `onlink` is a wish and stays.
-            route.header.flags &= RouteFlags::Onlink;
-            route
-        });
-        let answers = self.netlink.add_routes(lost.collect())?;
+        self.netlink.delete_routes(mend.gone.iter().map(|route| &route.raw))?;
+        let lost: Vec<RouteMessage> = mend.back.iter().map(|route| route.raw.again()).collect();
+        let answers = self.netlink.add_routes(&lost)?;
         answers.into_iter().filter_map(Result::err).for_each(|errno| tracing::warn!("putting a route back: {errno}"));
         Ok(())
     }
@@ -199,18 +187,9 @@ impl Kernel {
     /// The link of this name, if it is an Ethernet one that is up and has neighbours.
     fn wire(&self, interface: &str) -> Result<Option<Wire>> {
         let found = self.netlink.links()?.into_iter().find_map(|message| {
-            let (header, mut mac, mut name) = (message.header, None, None);
-            for attribute in message.attributes {
-                match attribute {
-                    LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes).ok(),
-                    LinkAttribute::IfName(text) => name = Some(text),
-                    _ => {}
-                }
-            }
-            let usable = header.link_layer_type == LinkLayerType::Ether
-                && header.flags.contains(LinkFlags::LowerUp)
-                && !header.flags.contains(LinkFlags::Noarp);
-            (usable && name.as_deref() == Some(interface)).then_some(Wire::new(header.index, mac?))
+            let usable = message.has(libc::IFF_LOWER_UP) && !message.has(libc::IFF_NOARP);
+            let mac = message.mac().filter(|_| usable && message.name().as_deref() == Some(interface))?;
+            Some(Wire::new(message.index(), mac))
         });
         Ok(found)
     }
@@ -221,129 +200,53 @@ impl Kernel {
 }
 
 fn new_address(alias: &Alias, index: u32) -> AddressMessage {
-    let ip = alias.address.addr();
-    let mut message = AddressMessage::default();
-    message.header.family = if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    message.header.prefix_len = alias.address.prefix_len();
-    message.header.index = index;
-    message.header.scope = AddressScope::Universe;
-    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
+    let (ip, bits) = (alias.address.addr(), alias.address.prefix_len());
+    let mut message = AddressMessage::of(ip, bits, index);
     if ip.is_ipv4() {
-        if let (true, IpAddr::V4(all)) = (alias.address.prefix_len() + 1 < host_prefix(ip), alias.address.broadcast()) {
-            message.attributes.push(AddressAttribute::Broadcast(all));
+        if let (true, IpAddr::V4(all)) = (bits + 1 < host_prefix(ip), alias.address.broadcast()) {
+            message = message.with(libc::IFA_BROADCAST, &all.octets());
         }
         if let Some(label) = &alias.label {
-            message.attributes.push(AddressAttribute::Label(label.to_string()));
+            message = message.with(libc::IFA_LABEL, format!("{label}\0").as_bytes());
         }
     } else if !alias.preferred {
-        let mut lifetimes = CacheInfo::default();
-        (lifetimes.ifa_preferred, lifetimes.ifa_valid) = (0, u32::MAX);
-        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+        message = message.with_lifetimes(0, u32::MAX);
     }
     message
 }
 
 fn link(message: LinkMessage) -> Option<(u32, Link)> {
-    let name = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.clone()),
-        _ => None,
-    })?;
-    let flags = message.header.flags;
-    Some((
-        message.header.index,
-        Link { name, up: flags.contains(LinkFlags::Up), carrier: flags.contains(LinkFlags::LowerUp) },
-    ))
+    let (up, carrier) = (message.has(libc::IFF_UP), message.has(libc::IFF_LOWER_UP));
+    Some((message.index(), Link { name: message.name()?, up, carrier }))
 }
 
 fn address(message: AddressMessage, links: &BTreeMap<u32, Link>) -> Option<Address> {
-    let interface = links.get(&message.header.index)?.name.clone();
-    let mut ip = None;
-    let mut label = None;
-    let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
-    for attribute in &message.attributes {
-        match attribute {
-            // IFA_LOCAL is the own address; IFA_ADDRESS is the peer's on point-to-point links (rtnetlink(7)).
-            AddressAttribute::Local(local) => ip = Some(*local),
-            AddressAttribute::Address(address) => ip = ip.or(Some(*address)),
-            AddressAttribute::Label(text) => label = Some(text.clone()),
-            AddressAttribute::Flags(all) => flags = *all,
-            _ => {}
-        }
-    }
+    let interface = links.get(&message.index())?.name.clone();
     let state = State {
-        permanent: flags.contains(AddressFlags::Permanent),
-        secondary: flags.contains(AddressFlags::Secondary),
-        tentative: flags.contains(AddressFlags::Tentative),
-        duplicate: flags.contains(AddressFlags::Dadfailed),
-        deprecated: flags.contains(AddressFlags::Deprecated),
-        without_route: flags.contains(AddressFlags::Noprefixroute),
+        permanent: message.has(libc::IFA_F_PERMANENT),
+        secondary: message.has(libc::IFA_F_SECONDARY),
+        tentative: message.has(libc::IFA_F_TENTATIVE),
+        duplicate: message.has(libc::IFA_F_DADFAILED),
+        deprecated: message.has(libc::IFA_F_DEPRECATED),
+        without_route: message.has(libc::IFA_F_NOPREFIXROUTE),
     };
-    let loopback_or_link = matches!(message.header.scope, AddressScope::Host | AddressScope::Link);
-    let net = IpNet::new(ip?, message.header.prefix_len).ok()?;
-    let label = label.filter(|label| *label != interface);
-    Some(Address { interface, net, label, state, loopback_or_link, raw: message })
+    let net = IpNet::new(message.own()?, message.prefix()).ok()?;
+    let label = message.label().filter(|label| *label != interface);
+    Some(Address { interface, net, label, state, loopback_or_link: message.is_local(), raw: message })
 }
 
 fn route(message: RouteMessage, links: &BTreeMap<u32, Link>) -> Route {
-    let header = &message.header;
-    let metric = message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Priority(metric) => Some(*metric),
-        _ => None,
-    });
-    let managed = [RouteProtocol::Kernel, RouteProtocol::Static, RouteProtocol::Ra, RouteProtocol::Dhcp];
+    let protocol = message.protocol();
     Route {
-        interface: oif(&message).and_then(|index| links.get(&index)).map(|link| link.name.clone()),
-        to: destination(&message),
-        gateway: gateway(&message),
-        is_ipv6: header.address_family == AddressFamily::Inet6,
-        metric: metric.unwrap_or(0),
-        source: message.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::PrefSource(source) => ip_of(source),
-            _ => None,
-        }),
-        onlink: header.flags.contains(RouteFlags::Onlink),
-        by_hand: !managed.contains(&header.protocol),
-        is_kernels: matches!(header.protocol, RouteProtocol::Kernel | RouteProtocol::Ra),
+        interface: message.oif().and_then(|index| links.get(&index)).map(|link| link.name.clone()),
+        to: message.destination().map_or_else(|| "default".to_owned(), |(ip, bits)| format!("{ip}/{bits}")),
+        gateway: message.gateway(),
+        is_ipv6: message.is_ipv6(),
+        metric: message.metric(),
+        source: message.source(),
+        onlink: message.is_onlink(),
+        by_hand: ![libc::RTPROT_KERNEL, libc::RTPROT_STATIC, RTPROT_RA, RTPROT_DHCP].contains(&protocol),
+        is_kernels: [libc::RTPROT_KERNEL, RTPROT_RA].contains(&protocol),
         raw: message,
-    }
-}
-
-fn oif(route: &RouteMessage) -> Option<u32> {
-    route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Oif(index) => Some(*index),
-        RouteAttribute::MultiPath(hops) => hops.first().map(|hop| hop.interface_index),
-        _ => None,
-    })
-}
-
-fn gateway(route: &RouteMessage) -> Option<IpAddr> {
-    let of = |attributes: &[RouteAttribute]| {
-        attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::Gateway(address) => ip_of(address),
-            _ => None,
-        })
-    };
-    of(&route.attributes).or_else(|| {
-        route.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::MultiPath(hops) => hops.first().and_then(|hop| of(&hop.attributes)),
-            _ => None,
-        })
-    })
-}
-
-fn destination(route: &RouteMessage) -> String {
-    let bits = route.header.destination_prefix_length;
-    let to = route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(address) => ip_of(address),
-        _ => None,
-    });
-    to.filter(|_| bits > 0).map_or_else(|| "default".to_owned(), |ip| format!("{ip}/{bits}"))
-}
-
-fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
-        RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),
-        _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -58,7 +58,7 @@ impl Dir {
 
     /// The directory itself.
     pub(crate) fn node(&self) -> io::Result<Node> {
-        Ok(node(&sys::fstat(&self.0)?))
+        Ok(node(&stat_of_place(self.0.as_fd())?))
     }
 
     /// What stands under `name`; nothing if nothing does, or can: a file may name any bytes as a path.
@@ -103,7 +103,7 @@ impl Dir {
         {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let seen = sys::openat(&self.0, name, flags, Mode::empty())?;
-            let identity = regular(&sys::fstat(&seen)?)?.identity;
+            let identity = regular(&stat_of_place(seen.as_fd())?)?.identity;
             let way = format!("/proc/self/fd/{}", seen.as_raw_fd());
             match sys::open(way, access | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
                 Ok(file) if regular(&sys::fstat(&file)?)?.identity == identity => return Ok(file.into()),
@@ -241,6 +241,14 @@ impl Dir {
         let _ = name;
         None
     }
+}
+
+/// fstat(2) of a descriptor that may be only a place (`O_PATH`), which Linux takes since 3.6 alone; the empty name since 2.6.39.
+fn stat_of_place(place: BorrowedFd<'_>) -> rustix::io::Result<sys::Stat> {
+    #[cfg(target_os = "linux")]
+    return sys::statat(place, "", AtFlags::EMPTY_PATH);
+    #[cfg(not(target_os = "linux"))]
+    sys::fstat(place)
 }
 
 /// The node of an open file.

@@ -40,11 +40,42 @@ pub struct Origin {
     pub at: usize,
 }
 
+/// The places of bytes: nearly all stand one behind the other, so that the first of each run is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Trace {
+    /// The index at which each run begins, and the place of that byte.
+    runs: Vec<(usize, Origin)>,
+}
+
+impl Trace {
+    fn origin(&self, index: usize) -> Option<Origin> {
+        let run = self.runs.partition_point(|(start, _)| *start <= index).checked_sub(1)?;
+        let (start, origin) = self.runs.get(run)?;
+        Some(Origin { at: origin.at + (index - start), ..*origin })
+    }
+
+    /// The byte `index`, behind all others, stands at `origin`.
+    fn push(&mut self, index: usize, origin: Origin) {
+        let goes_on =
+            |(start, first): &(usize, Origin)| first.source == origin.source && first.at + (index - start) == origin.at;
+        if !self.runs.last().is_some_and(goes_on) {
+            self.runs.push((index, origin));
+        }
+    }
+
+    /// The places of the bytes in `range`.
+    fn part(&self, range: Range<usize>) -> Trace {
+        let first = self.origin(range.start).filter(|_| !range.is_empty()).map(|origin| (0, origin));
+        let inside = self.runs.iter().filter(|(start, _)| range.start < *start && *start < range.end);
+        Trace { runs: first.into_iter().chain(inside.map(|(start, origin)| (start - range.start, *origin))).collect() }
+    }
+}
+
 /// A value, each byte with its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traced {
     bytes: Vec<u8>,
-    origins: Vec<Origin>,
+    trace: Trace,
 }
 
 /// A part of a [`Traced`] value.
@@ -54,8 +85,14 @@ pub struct Word {
     pub text: Vec<u8>,
     /// Its place in the value.
     pub at: Range<usize>,
-    /// The place of each byte in a file.
-    pub origins: Vec<Origin>,
+    trace: Trace,
+}
+
+impl Word {
+    /// Where its byte `index` stands.
+    pub fn origin(&self, index: usize) -> Option<Origin> {
+        self.trace.origin(index).filter(|_| index < self.text.len())
+    }
 }
 
 impl Traced {
@@ -71,7 +108,7 @@ impl Traced {
 
     /// Where byte `index` stands.
     pub fn origin(&self, index: usize) -> Option<Origin> {
-        self.origins.get(index).copied()
+        self.trace.origin(index).filter(|_| index < self.bytes.len())
     }
 
     /// The words between blanks, tabs and newlines (the default `IFS`).
@@ -93,7 +130,7 @@ impl Traced {
                     words.push(Word {
                         text: self.bytes.get(start..end).unwrap_or_default().to_vec(),
                         at: start..end,
-                        origins: self.origins.get(start..end).unwrap_or_default().to_vec(),
+                        trace: self.trace.part(start..end),
                     });
                 }
                 start = end + 1;
@@ -103,13 +140,15 @@ impl Traced {
     }
 
     fn push(&mut self, byte: u8, origin: Origin) {
+        self.trace.push(self.bytes.len(), origin);
         self.bytes.push(byte);
-        self.origins.push(origin);
     }
 
     fn extend(&mut self, other: &Traced) {
+        for (start, origin) in &other.trace.runs {
+            self.trace.push(self.bytes.len() + start, *origin);
+        }
         self.bytes.extend_from_slice(&other.bytes);
-        self.origins.extend_from_slice(&other.origins);
     }
 }
 

@@ -1,7 +1,10 @@
-//! What the command line names: addresses, ranges, blocks, labels, interfaces. What is taken is written into files and
+//! What the command line and lists name: addresses, ranges, blocks, labels, interfaces. What is taken is written into files and
 //! argument lists, so nothing of it may mean anything there.
 
+use std::collections::BTreeSet;
+
 use ipalias::alias::{IfName, Label, MOST_ADDRESSES, MOST_NAME_BYTES, parse_address, parse_addresses, parse_block};
+use ipalias::wish_list::WishList;
 
 /// The law.
 pub fn run(data: &[u8]) {
@@ -19,6 +22,11 @@ pub fn run(data: &[u8]) {
             let ip = net.addr();
             assert!(!ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified(), "{net}");
         }
+    }
+    if let Ok(list) = WishList::parse("-", data) {
+        let all: Vec<_> = list.lists.iter().flat_map(|list| &list.wishes).map(|wish| wish.address.addr()).collect();
+        assert!(all.len() <= MOST_ADDRESSES && !list.lists.is_empty());
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "each once");
     }
     let harmless = |name: &str, marks: &str| {
         assert!(name == text && name.len() <= MOST_NAME_BYTES && name.starts_with(|c: char| c.is_ascii_alphanumeric()));

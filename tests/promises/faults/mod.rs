@@ -6,6 +6,7 @@
 mod errors;
 mod kills;
 mod mutants;
+mod old_kernel;
 mod scene;
 mod storm;
 mod syncs;

@@ -134,6 +134,14 @@ impl Stop {
         std::fs::read_link(format!("/proc/{}/fd/{}", self.process, self.arguments[index] as i32)).ok()
     }
 
+    /// The flags that the file descriptor in argument `index` was opened with (proc_pid_fdinfo(5)).
+    pub fn flags(&self, index: usize) -> i32 {
+        let way = format!("/proc/{}/fdinfo/{}", self.process, self.arguments[index] as i32);
+        let info = std::fs::read_to_string(way).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        flags.map_or(0, |octal| i32::from_str_radix(octal.trim(), 8).unwrap())
+    }
+
     /// The string in argument `index`.
     pub fn string(&self, index: usize) -> Option<PathBuf> {
         let mut text = Vec::new();
@@ -167,17 +175,14 @@ pub fn run(subject: &Subject, arguments: &[&str], stops: &Stops, mut decide: imp
     if let Some(mutant) = subject.mutant {
         command.env("IPALIAS_MUTANT", mutant);
     }
-    let mut filter = filter(stops);
-    // SAFETY: only system calls between fork and exec, and `filter` was allocated before.
+    // SAFETY: only system calls between fork and exec.
     unsafe {
-        command.pre_exec(move || {
-            ptrace(libc::PTRACE_TRACEME, 0, 0, 0)?;
+        command.pre_exec(|| {
             libc::alarm(MOST_SECONDS);
-            let sieve = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into())?;
-            check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const sieve).into())
+            ptrace(libc::PTRACE_TRACEME, 0, 0, 0)
         });
     }
+    confine(&mut command, filter(stops));
     let child = command.spawn().unwrap();
     let process = child.id() as libc::pid_t;
     let options = libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL;
@@ -211,6 +216,18 @@ pub fn run(subject: &Subject, arguments: &[&str], stops: &Stops, mut decide: imp
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
         stdout,
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// Has `command` begin under `filter`, and what it starts, too.
+pub fn confine(command: &mut Command, mut filter: Vec<libc::sock_filter>) {
+    // SAFETY: only system calls between fork and exec, and `filter` was allocated before.
+    unsafe {
+        command.pre_exec(move || {
+            let sieve = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into())?;
+            check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const sieve).into())
+        });
     }
 }
 
