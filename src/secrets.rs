@@ -127,7 +127,7 @@ fn opened(text: &[u8], value: usize) -> Open {
 fn may_name_one(text: &[u8]) -> bool {
     text.iter().enumerate().any(|(at, byte)| {
         let starts = |stem: &&[u8]| text.get(at..at + stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem));
-        matches!(byte.to_ascii_lowercase(), b'k' | b'p' | b's') && STEMS.iter().any(|stem| starts(&stem))
+        matches!(byte.to_ascii_lowercase(), b'k' | b'p' | b's') && STEMS.iter().any(starts)
     })
 }
 

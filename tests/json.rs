@@ -121,6 +121,11 @@ fn gather() -> Documents {
     all.ask(root, 2, &["sync", &list]);
     all.ask(root, 0, &["list"]);
     all.ask(root, 0, &["status"]);
+    all.ask(root, 0, &["explain"]);
+    all.ask(root, 0, &["explain", "192.0.2.10"]);
+    all.ask(root, 0, &["explain", "netsh"]);
+    all.ask(root, 0, &["explain", "--list"]);
+    all.ask(root, 2, &["explain", "fly"]);
     all.ask(root, 0, &["--dry-run", "rollback"]);
     all.ask(root, 0, &["rollback"]);
     all.ask(root, 0, &["rollback", "--list"]);
