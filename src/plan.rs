@@ -124,7 +124,7 @@ impl fmt::Display for Action {
     /// As a command that an administrator could type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Action::Run(command) => f.write_str(&command.argv.join(" ")),
+            Action::Run(command) => f.write_str(&typed(&command.argv)),
             Action::Add(alias) => {
                 write!(f, "ip addr add {} dev {}", alias.address, alias.interface)?;
                 if let Some(label) = &alias.label {
@@ -138,6 +138,16 @@ impl fmt::Display for Action {
             Action::Delete(alias) => write!(f, "ip addr del {} dev {}", alias.address, alias.interface),
         }
     }
+}
+
+/// Words as a line that a shell takes for them: in quotes where it needs them.
+pub fn typed(words: &[impl AsRef<str>]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    let quoted = |word: &str| match word.chars().all(plain) && !word.is_empty() {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    words.iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// Putting one address up or down right away, files aside.
@@ -360,6 +370,12 @@ mod tests {
         };
         let steps = |words: &str| words.split_whitespace().map(step).collect();
         Apply { before: steps(before), after: steps(after) }
+    }
+
+    #[test]
+    fn words_are_quoted_where_needed() {
+        let words = ["ipalias", "--root", "/mnt/a b", "add", "203.0.113.5/32", "it's", ""];
+        assert_eq!(typed(&words), r"ipalias --root '/mnt/a b' add 203.0.113.5/32 'it'\''s' ''");
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::typed::quoted;
 use crate::alias::{self, IfName};
 use crate::cli::Addresses;
 use crate::detect::NIXOS_HINT;
 use crate::error::{Kind, Refusal};
 use crate::nearest::nearest;
+use crate::plan::typed;
 
 /// A refusal of an interface that is not there: the nearest of `known` is asked about first.
 pub(super) fn interface<'a>(
@@ -35,7 +35,7 @@ pub(super) fn list(refusal: Refusal, text: &str) -> Refusal {
     Refusal::new(
         Kind::Usage,
         format!("{text:?} is a file, not an address"),
-        format!("have it read: --from {}", quoted(text)),
+        format!("have it read: --from {}", typed(&[text])),
     )
 }
 

@@ -7,6 +7,7 @@ use crate::alias;
 use crate::cli::Cli;
 use crate::error::{Exit, Failure, Kind, Refusal};
 use crate::journal::command_line;
+use crate::plan::typed;
 use crate::runner;
 use crate::ui::{Color, Ui};
 
@@ -51,25 +52,5 @@ pub(super) fn without_rights(what: impl Into<String>) -> Failure {
 
 /// What to type to say `words` to a shell.
 fn line(words: &[String]) -> String {
-    format!("type {}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
-}
-
-/// `word` in quotes, if a shell needs them.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    match word.chars().all(plain) && !word.is_empty() {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_needed() {
-        let words = ["ipalias", "--root", "/mnt/a b", "add", "203.0.113.5/32", "it's", ""].map(str::to_owned);
-        assert_eq!(line(&words), r"type ipalias --root '/mnt/a b' add 203.0.113.5/32 'it'\''s' ''");
-    }
+    format!("type {}", typed(words))
 }

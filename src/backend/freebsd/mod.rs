@@ -108,13 +108,13 @@ impl Backend for FreeBsd {
     }
 }
 
-/// The interface of the default route: the running one, the one whose subnet has `defaultrouter`, or the only one.
 /// Whether the system says that it is one of the family.
 fn is_named(root: &Root) -> Result<bool> {
     let family = ["freebsd", "dragonfly", "midnightbsd"].contains(&host::os_release(root)?.id.as_str());
     Ok(family || root.kind(&"/bin/freebsd-version".into())? != NodeKind::Absent)
 }
 
+/// The interface of the default route: the running one, the one whose subnet has `defaultrouter`, or the only one.
 fn primary(root: &Root, chain: &Chain) -> Result<Option<String>> {
     if let Some(name) = host::default_route_interface(root)? {
         return Ok(Some(name));
