@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -159,6 +159,8 @@ pub struct Root {
     prefix: PathBuf,
     overlay: BTreeMap<RootPath, Planned>,
     budget: Arc<Budget>,
+    /// The directories at the top (`/etc`, `/usr`) that a walk has come through, held open: nearly every walk begins there.
+    tops: Arc<Mutex<BTreeMap<Vec<u8>, Arc<Dir>>>>,
 }
 
 /// Where a lookup ended.
@@ -166,7 +168,7 @@ pub(crate) struct Place {
     /// The path with every link resolved.
     pub(crate) path: RootPath,
     /// The open directory that holds it; nothing if that does not exist on disk.
-    pub(crate) dir: Option<Dir>,
+    pub(crate) dir: Option<Arc<Dir>>,
     /// The thing itself; nothing if it does not exist on disk.
     pub(crate) node: Option<Node>,
 }
@@ -179,8 +181,8 @@ impl Root {
         let usage =
             |reason: String| Refusal::new(Kind::Usage, reason, "give --root the top directory of a mounted system");
         let dir = Dir::open(prefix).map_err(|error| usage(format!("--root {}: {error}", prefix.display())))?;
-        let root =
-            Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay: BTreeMap::new(), budget: Arc::default() };
+        let (overlay, budget, tops) = Default::default();
+        let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay, budget, tops };
         if root.is_live() {
             return Ok(root);
         }
@@ -337,7 +339,7 @@ impl Root {
         let looking = || format!("looking up {path}");
         self.budget.look(path)?;
         let mut todo: VecDeque<Cow<'_, [u8]>> = path.parts().map(Cow::Borrowed).collect();
-        let mut way: Vec<(Cow<'_, [u8]>, Dir)> = Vec::new();
+        let mut way: Vec<(Cow<'_, [u8]>, Arc<Dir>)> = Vec::new();
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
             match part.as_ref() {
@@ -349,10 +351,11 @@ impl Root {
                 b"." => continue,
                 _ => {}
             }
-            let dir = way.last().map_or(&*self.dir, |(_, dir)| dir);
+            let dir = way.last().map_or(&self.dir, |(_, dir)| dir);
             let last = todo.is_empty();
             // Most of what is on the way is a directory: that is tried first, and anything else looked at.
-            if let Some(next) = Some(&part).filter(|_| !last).and_then(|part| dir.open_dir(part).ok()) {
+            let next = if last { None } else { self.enter(dir, &part, way.is_empty()) };
+            if let Some(next) = next {
                 way.push((part, next));
                 continue;
             }
@@ -377,7 +380,7 @@ impl Root {
                 }
                 Some(Node { kind: NodeKind::Directory, .. }) if !last => {
                     let next = dir.open_dir(&part).with_context(looking)?;
-                    way.push((part, next));
+                    way.push((part, Arc::new(next)));
                 }
                 node => {
                     let path = if links == 0 {
@@ -388,7 +391,7 @@ impl Root {
                     };
                     // Behind a missing directory, or a file where a directory should be, there is nothing.
                     return Ok(if last {
-                        Place { path, dir: Some(self.innermost(way)?), node }
+                        Place { path, dir: Some(self.innermost(way)), node }
                     } else {
                         Place { path, dir: None, node: None }
                     });
@@ -397,17 +400,28 @@ impl Root {
         }
         // The path ends with `..` or is the root: the directory that the way has led to, seen from the one above it.
         let path = RootPath::of_parts(way.iter().map(|(name, _)| name));
-        let node = way.last().map_or(&*self.dir, |(_, dir)| dir).node().with_context(looking)?;
+        let node = way.last().map_or(&self.dir, |(_, dir)| dir).node().with_context(looking)?;
         way.pop();
-        Ok(Place { path, dir: Some(self.innermost(way)?), node: Some(node) })
+        Ok(Place { path, dir: Some(self.innermost(way)), node: Some(node) })
+    }
+
+    /// The directory `name` in `dir`, if that is one; `is_top`: `dir` is the prefix.
+    fn enter(&self, dir: &Dir, name: &[u8], is_top: bool) -> Option<Arc<Dir>> {
+        if !is_top {
+            return dir.open_dir(name).ok().map(Arc::new);
+        }
+        let mut tops = self.tops.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = tops.get(name) {
+            return Some(known.clone());
+        }
+        let opened = Arc::new(dir.open_dir(name).ok()?);
+        tops.insert(name.to_vec(), opened.clone());
+        Some(opened)
     }
 
     /// The directory at the end of a walk; the top for an empty one.
-    fn innermost(&self, mut way: Vec<(Cow<'_, [u8]>, Dir)>) -> Result<Dir> {
-        match way.pop() {
-            Some((_, dir)) => Ok(dir),
-            None => self.dir.again().context("duplicating a directory handle"),
-        }
+    fn innermost(&self, mut way: Vec<(Cow<'_, [u8]>, Arc<Dir>)>) -> Arc<Dir> {
+        way.pop().map_or_else(|| self.dir.clone(), |(_, dir)| dir)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -18,7 +19,7 @@ const MOST_EXCHANGES: usize = 1000;
 /// A file with its replacement ready beside it.
 pub(super) struct Staged {
     pub(super) path: RootPath,
-    pub(super) dir: Dir,
+    pub(super) dir: Arc<Dir>,
     temp: Vec<u8>,
     /// The digest that the file must have at the moment of the exchange; nothing if it must not exist.
     expect: Option<String>,
@@ -89,7 +90,7 @@ fn fill(file: &mut File, bytes: &[u8], metadata: &Metadata, modified: Option<Sys
 
 impl Staged {
     /// The replacement `temp` of `path`, complete and beside it, where `expect` stands, or nothing.
-    pub(super) fn written(path: RootPath, dir: Dir, temp: Vec<u8>, expect: Option<String>) -> Staged {
+    pub(super) fn written(path: RootPath, dir: Arc<Dir>, temp: Vec<u8>, expect: Option<String>) -> Staged {
         Staged { path, dir, temp, expect, replaces: true }
     }
 

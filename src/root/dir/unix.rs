@@ -45,11 +45,6 @@ impl Dir {
         Ok(Dir(sys::open(path, LOOK.difference(OFlags::NOFOLLOW), Mode::empty())?))
     }
 
-    /// The same directory once more.
-    pub(crate) fn again(&self) -> io::Result<Dir> {
-        self.0.try_clone().map(Dir)
-    }
-
     /// Opens the directory `name`; the directory itself for an empty name.
     pub(crate) fn open_dir(&self, name: &[u8]) -> io::Result<Dir> {
         let name = if name.is_empty() { b".".as_slice() } else { name };

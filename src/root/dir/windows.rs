@@ -41,11 +41,6 @@ impl Dir {
         Ok(Dir(path))
     }
 
-    /// The same directory once more.
-    pub(crate) fn again(&self) -> io::Result<Dir> {
-        Ok(Dir(self.0.clone()))
-    }
-
     /// Opens the directory `name`; the directory itself for an empty name.
     pub(crate) fn open_dir(&self, name: &[u8]) -> io::Result<Dir> {
         match self.look(name)? {
