@@ -292,9 +292,9 @@ pub struct How {
     /// netplan: edit the file that configures the interface, instead of an own file beside it
     #[arg(long, hide_short_help = true)]
     pub in_place: bool,
-    /// Even if the address is in use elsewhere, or one of more than 8192
+    /// Even if the address is in use elsewhere
     ///
-    /// On the network, by another program that moves or sets it, or in a file of another system.
+    /// On the network, by another program that moves or sets it, or in a file of another system; or if more than 8192 would be up.
     #[arg(long)]
     pub force: bool,
     /// Do not tell the neighbours that the address is here now (gratuitous ARP, unsolicited neighbour advertisement)

@@ -428,7 +428,7 @@ mod tests {
             ("x.toml", "version = 1\naddresses = []\nblocks = []\n", "x.toml:3: unknown field `blocks`"),
             ("x.toml", "version = 1\naddresses = [\n\"203.0.113.5\",\n", "x.toml:"),
             ("x.toml", "version = 1\naddresses = [\n\"203.0.113.5\",\n7]\n", "x.toml:4: invalid type: integer `7`"),
-            ("x.toml", "version = 1\naddresses = [\n\"203.0.113\"]\n", "x.toml:3: \"203.0.113\": that is not an IPv4"),
+            ("x.toml", "version = 1\naddresses = [\n\"203.0.113\"]\n", "x.toml:3: \"203.0.113\" is not an IPv4"),
             (
                 "x.toml",
                 "version = 1\naddresses = [\n{ adress = \"203.0.113.5\" }]\n",
