@@ -317,14 +317,16 @@ pub struct Wishes {
     /// Only add; remove nothing
     #[arg(long)]
     pub merge: bool,
-    /// Even if a list is empty, so that every additional address of its interface goes
+    /// Even if a list is empty
+    ///
+    /// Every additional address of its interface goes then.
     #[arg(long, conflicts_with = "merge")]
     pub allow_empty: bool,
     /// How the change is kept.
     #[command(flatten)]
     pub hold: Hold,
     /// cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub panel_api: bool,
     /// How what is missing is added.
     #[command(flatten)]

@@ -438,7 +438,7 @@ mod tests {
             (
                 "x.toml",
                 "version = 1\naddresses = [\n{ block = \"10.0.0.9/24\" }]\n",
-                "x.toml:3: \"10.0.0.9/24\": host bits",
+                "x.toml:3: 10.0.0.9/24 is an address inside the block",
             ),
             (
                 "x.toml",

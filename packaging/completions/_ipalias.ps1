@@ -182,7 +182,7 @@ Register-ArgumentCompleter -Native -CommandName 'ipalias' -ScriptBlock {
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Seconds to wait until the addresses are up')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colour')
             [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Only add; remove nothing')
-            [CompletionResult]::new('--allow-empty', '--allow-empty', [CompletionResultType]::ParameterName, 'Even if a list is empty, so that every additional address of its interface goes')
+            [CompletionResult]::new('--allow-empty', '--allow-empty', [CompletionResultType]::ParameterName, 'Even if a list is empty')
             [CompletionResult]::new('--panel-api', '--panel-api', [CompletionResultType]::ParameterName, 'cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files')
             [CompletionResult]::new('--static', '--static', [CompletionResultType]::ParameterName, 'Windows: switch an interface from DHCP to static addresses, with the values of its lease')
             [CompletionResult]::new('--in-place', '--in-place', [CompletionResultType]::ParameterName, 'netplan: edit the file that configures the interface, instead of an own file beside it')

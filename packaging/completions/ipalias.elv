@@ -174,7 +174,7 @@ set edit:completion:arg-completer[ipalias] = {|@words|
             cand --wait 'Seconds to wait until the addresses are up'
             cand --color 'Use colour'
             cand --merge 'Only add; remove nothing'
-            cand --allow-empty 'Even if a list is empty, so that every additional address of its interface goes'
+            cand --allow-empty 'Even if a list is empty'
             cand --panel-api 'cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files'
             cand --static 'Windows: switch an interface from DHCP to static addresses, with the values of its lease'
             cand --in-place 'netplan: edit the file that configures the interface, instead of an own file beside it'

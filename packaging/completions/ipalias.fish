@@ -167,7 +167,7 @@ complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l color -d 'Use c
 always\t'Everywhere'
 never\t'Nowhere'"
 complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l merge -d 'Only add; remove nothing'
-complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l allow-empty -d 'Even if a list is empty, so that every additional address of its interface goes'
+complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l allow-empty -d 'Even if a list is empty'
 complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l panel-api -d 'cPanel: have WHM do it (whmapi1, one call for each address) instead of editing its files'
 complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l static -d 'Windows: switch an interface from DHCP to static addresses, with the values of its lease'
 complete -c ipalias -n "__fish_ipalias_using_subcommand sync" -l in-place -d 'netplan: edit the file that configures the interface, instead of an own file beside it'
