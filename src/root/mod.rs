@@ -38,15 +38,19 @@ pub struct RootPath(Vec<u8>);
 impl RootPath {
     /// Normalises `path`: made absolute, without `.`, `..` and doubled slashes.
     pub fn new(path: impl AsRef<[u8]>) -> RootPath {
-        let mut parts: Vec<&[u8]> = Vec::new();
-        for part in path.as_ref().split(|b| *b == b'/') {
+        let path = path.as_ref();
+        let mut bytes = Vec::with_capacity(path.len() + 1);
+        for part in path.split(|b| *b == b'/') {
             match part {
                 b"" | b"." => {}
-                b".." => drop(parts.pop()),
-                _ => parts.push(part),
+                b".." => bytes.truncate(bytes.iter().rposition(|b| *b == b'/').unwrap_or(0)),
+                _ => {
+                    bytes.push(b'/');
+                    bytes.extend_from_slice(part);
+                }
             }
         }
-        RootPath::of_parts(parts)
+        RootPath(bytes)
     }
 
     fn of_parts<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> RootPath {
@@ -470,4 +474,26 @@ pub(crate) fn oversize(bytes: &[u8]) -> Option<&'static str> {
     }
     let has_long_line = bytes.len() > MOST_LINE_BYTES && bytes.split(|byte| *byte == b'\n').any(is_long);
     has_long_line.then_some("a line is longer than 1 MiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised() {
+        for (path, is) in [
+            ("", "/"),
+            ("/", "/"),
+            ("..", "/"),
+            ("etc", "/etc"),
+            ("//etc/./network/", "/etc/network"),
+            ("/etc/../../usr/lib/..", "/usr"),
+            ("/a/b/../../..", "/"),
+        ] {
+            assert_eq!(RootPath::new(path).as_bytes(), is.as_bytes(), "{path}");
+        }
+        assert_eq!(RootPath::from("/etc/network").join("../hosts"), "/etc/hosts".into());
+        assert_eq!(RootPath::from("/etc/network").join("/usr/../bin"), "/bin".into());
+    }
 }
