@@ -117,3 +117,20 @@ fn every_file_says_what_it_is_for() {
         assert!(text.starts_with("//! "), "{} opens with its purpose", file.display());
     }
 }
+
+/// Every crate has its reason in CONTRIBUTING.md.
+#[test]
+fn dependencies_are_argued_for() {
+    let read = |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let targets = manifest["target"].as_table().unwrap().values().filter_map(|target| target.as_table());
+    let tables = std::iter::once(&manifest).chain(targets).flat_map(|table| kinds.map(|kind| table.get(kind)));
+    let names: Vec<&String> = tables.flatten().flat_map(|table| table.as_table().unwrap().keys()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    let reasons = read("CONTRIBUTING.md");
+    let reasons = reasons.split("## Dependencies").nth(1).unwrap().split("\n## ").next().unwrap();
+    for name in names {
+        assert!(reasons.contains(&format!("`{name}`")), "{name} is not in CONTRIBUTING.md, section Dependencies");
+    }
+}
