@@ -30,10 +30,13 @@ fn current(name: &str, made: &[u8]) {
     );
 }
 
-/// The command line without the verbs that `--help` does not show: those are for the watchdog and the boot hook.
+/// The command line without the verbs that `--help` does not show: those are for the watchdog and the boot hook. What `-h` leaves
+/// out is in it: clap_mangen would print no word about such an option that has but one line.
 fn shown() -> Command {
-    let whole = Cli::command();
-    let verbs: Vec<Command> = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
+    let with_rare = |command: Command| command.mut_args(|option| option.hide_short_help(false));
+    let whole = with_rare(Cli::command());
+    let shown = whole.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let verbs: Vec<Command> = shown.cloned().map(with_rare).collect();
     Command::new("ipalias")
         .version(env!("CARGO_PKG_VERSION"))
         .about(whole.get_about().unwrap().clone())
@@ -52,4 +55,13 @@ fn hidden_verbs_stay_hidden() {
     assert!(hidden.contains(&"expire".to_owned()), "{hidden:?}");
     let shown: Vec<String> = shown().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     assert!(shown.contains(&"add".to_owned()) && !shown.iter().any(|verb| hidden.contains(verb)), "{shown:?}");
+}
+
+#[test]
+fn every_option_is_described() {
+    let shown = shown();
+    let of_verbs = shown.get_subcommands().flat_map(Command::get_arguments);
+    for option in shown.get_arguments().chain(of_verbs) {
+        assert!(option.get_help().is_some() && !option.is_hide_short_help_set(), "{}", option.get_id());
+    }
 }
