@@ -5,7 +5,7 @@
 
 mod elsewhere;
 
-use crate::backend::{self, Backend, Claim, Stance, Strength};
+use crate::backend::{self, Backend, Claim, Entry, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
 use crate::nearest::nearest;
@@ -15,6 +15,8 @@ use elsewhere::Sighting;
 
 /// The winner, and why the others are not.
 pub struct Detection {
+    /// The root as it was looked at: what was read of it for the detection is not read again.
+    pub root: Root,
     /// The backend in charge.
     pub backend: &'static dyn Backend,
     /// Its evidence.
@@ -25,6 +27,18 @@ pub struct Detection {
     pub losers: Losers,
     /// Those of which nothing is here, with what is missing.
     pub absent: Losers,
+}
+
+impl Detection {
+    /// Every address in the files of the backend in charge.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        self.backend.entries(&self.root)
+    }
+
+    /// The addresses of the system below a control panel, the primary one among them.
+    pub fn entries_below(&self) -> Result<Vec<Entry>> {
+        self.below.map_or_else(|| Ok(Vec::new()), |below| below.entries(&self.root))
+    }
 }
 
 /// Backends that are not in charge, and why.
@@ -39,6 +53,7 @@ pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
     if forced.is_none() {
         elsewhere::refuse_guarded(root)?;
     }
+    let root = &root.remembering();
     let mut claims = Vec::new();
     let (mut losers, mut absent) = (Losers::new(), Losers::new());
     for &backend in backend::ALL {
@@ -49,7 +64,7 @@ pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
         }
     }
     if let Some(forced) = forced {
-        return Ok(force(forced, claims, losers, absent));
+        return Ok(force(root, forced, claims, losers, absent));
     }
     let panel = claims.iter().position(|(_, claim)| claim.strength == Strength::Panel);
     if let Some((backend, mut claim)) = panel.map(|at| claims.remove(at)) {
@@ -57,7 +72,7 @@ pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
         let below = claims.last().map(|(below, _)| *below);
         claim.interface = claim.interface.or_else(|| claims.last().and_then(|(_, below)| below.interface.clone()));
         losers.extend(claims.into_iter().map(|(backend, claim)| (backend.name(), claim.evidence.join("; "))));
-        return Ok(Detection { backend, claim, below, losers, absent });
+        return Ok(Detection { root: root.clone(), backend, claim, below, losers, absent });
     }
     let best = claims.iter().map(|(_, claim)| claim.strength).max();
     let (winners, weaker): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(_, claim)| Some(claim.strength) == best);
@@ -75,16 +90,22 @@ pub fn detect(root: &Root, forced: Option<&str>) -> Result<Detection> {
         .iter()
         .filter(|stranger| Some(stranger.strength) == best && best > Some(Strength::Configured))
         .collect();
-    choose(winners, equal, losers, absent)
+    choose(root, winners, equal, losers, absent)
 }
 
 /// A backend with its evidence.
 type Winner = (&'static dyn Backend, Claim);
 
-fn choose(mut winners: Vec<Winner>, strangers: Vec<&Sighting>, losers: Losers, absent: Losers) -> Result<Detection> {
+fn choose(
+    root: &Root,
+    mut winners: Vec<Winner>,
+    strangers: Vec<&Sighting>,
+    losers: Losers,
+    absent: Losers,
+) -> Result<Detection> {
     if winners.len() == 1 && strangers.is_empty() {
         if let Some((backend, claim)) = winners.pop() {
-            return Ok(Detection { backend, claim, below: None, losers, absent });
+            return Ok(Detection { root: root.clone(), backend, claim, below: None, losers, absent });
         }
     }
     let known = winners.iter().map(|(backend, claim)| format!("{} ({})", backend.name(), claim.evidence.join("; ")));
@@ -99,6 +120,7 @@ fn choose(mut winners: Vec<Winner>, strangers: Vec<&Sighting>, losers: Losers, a
 }
 
 fn force(
+    root: &Root,
     forced: &'static dyn Backend,
     claims: Vec<(&'static dyn Backend, Claim)>,
     mut losers: Losers,
@@ -128,7 +150,7 @@ fn force(
             .map(|reason| format!("{} would not be chosen here: {reason}", forced.name()))
             .collect(),
     });
-    Detection { backend: forced, claim, below: None, losers, absent }
+    Detection { root: root.clone(), backend: forced, claim, below: None, losers, absent }
 }
 
 fn unknown_backend(name: &str) -> Refusal {

@@ -25,6 +25,11 @@ pub fn unified(plan: &Plan) -> Vec<u8> {
     shown.flat_map(of_change).collect()
 }
 
+/// The same as text: bytes that are not UTF-8 are replaced.
+pub fn text(plan: &Plan) -> String {
+    String::from_utf8_lossy(&unified(plan)).into_owned()
+}
+
 /// Whether the path is one of a record; the system's own files are not shown as if they were edited.
 fn is_record(path: &RootPath) -> bool {
     path.is_under(&"/ipalias".into())

@@ -125,9 +125,16 @@ fn opened(text: &[u8], value: usize) -> Open {
 
 /// Whether a name of a secret may stand in `text`.
 fn may_name_one(text: &[u8]) -> bool {
-    text.iter().enumerate().any(|(at, byte)| {
+    // How the stems begin: nearly every pair of bytes is none of these.
+    let begins = |one: u8, two: u8| match one | 0x20 {
+        b'k' => matches!(two | 0x20, b'e'),
+        b'p' => matches!(two | 0x20, b'a' | b'i' | b'r' | b's' | b'u'),
+        b's' => matches!(two | 0x20, b'e' | b'h'),
+        _ => false,
+    };
+    text.iter().zip(text.iter().skip(1)).enumerate().any(|(at, (one, two))| {
         let starts = |stem: &&[u8]| text.get(at..at + stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem));
-        matches!(byte.to_ascii_lowercase(), b'k' | b'p' | b's') && STEMS.iter().any(starts)
+        begins(*one, *two) && STEMS.iter().any(starts)
     })
 }
 

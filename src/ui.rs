@@ -92,7 +92,7 @@ pub struct ConfirmLine {
 }
 
 /// What would be run, in both modes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Commands {
     /// With `--apply auto`, in order, the edit between `before` and `after`.
     pub auto: Vec<String>,
@@ -120,9 +120,9 @@ pub struct Report {
     pub addresses: Vec<AddressLine>,
     /// Files.
     pub changes: Vec<ChangeLine>,
-    /// The unified diff of all files; bytes that are not UTF-8 are replaced.
+    /// The unified diff of all files; bytes that are not UTF-8 are replaced. Only for JSON.
     pub diff: String,
-    /// What is run.
+    /// What is run. Only for JSON, and for what is planned.
     pub commands: Commands,
     /// What the administrator should know.
     pub notes: Vec<String>,
@@ -187,11 +187,13 @@ impl Ui {
         }
     }
 
-    /// A unified diff: coloured and escaped on a terminal, byte-exact otherwise.
-    pub fn diff(self, diff: &[u8]) {
+    /// A unified diff, made if it is shown: coloured and escaped on a terminal, byte-exact otherwise.
+    pub fn diff<B: AsRef<[u8]>>(self, diff: impl FnOnce() -> B) {
         if self.quiet || self.json {
             return;
         }
+        let diff = diff();
+        let diff = diff.as_ref();
         if !self.out.is_terminal && !self.out.color {
             return out(diff);
         }

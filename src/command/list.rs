@@ -33,8 +33,8 @@ struct Document<'a> {
 /// Runs the verb.
 pub(super) fn run(session: &Session) -> Result<Exit> {
     let detection = session.detect()?;
-    let mut entries = detection.backend.entries(&session.root)?;
-    entries.extend(session.entries_below(&detection)?);
+    let mut entries = detection.entries()?;
+    entries.extend(detection.entries_below()?);
     let snapshot = session.snapshot()?;
     let now = situation(snapshot.as_ref());
     let only = session.wanted_interface()?;

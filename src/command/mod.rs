@@ -25,7 +25,7 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 
 use crate::alias::{self, IfName};
-use crate::backend::{Entry, Situation, Strength};
+use crate::backend::{Situation, Strength};
 use crate::cli::{Addresses, Apply, Cli, Global, Verb};
 use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
@@ -134,11 +134,6 @@ impl Session {
     /// The same for a change of `wanted`: a refusal says what to do with these.
     fn detect_for(&self, wanted: &[IpNet]) -> Result<Detection> {
         self.detect().map_err(|error| suggest::filled_in(error, wanted, self.options.interface.as_deref()))
-    }
-
-    /// The addresses of the system below a control panel, the primary one among them.
-    fn entries_below(&self, detection: &Detection) -> Result<Vec<Entry>> {
-        detection.below.map_or_else(|| Ok(Vec::new()), |below| below.entries(&self.root))
     }
 
     /// The token and the command line of the unconfirmed change that is being made persistent.

@@ -10,6 +10,7 @@ use super::{Session, resolved, situation, suggest, wanted_addresses};
 use crate::alias::{Alias, IfName, host_prefix};
 use crate::backend::{Backend, Entry, Role, UpAddress, cpanel, may_be};
 use crate::cli::{Addresses, Verb};
+use crate::detect::Detection;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::journal::{FileRecord, digest};
 use crate::live::{self, Expectation, Snapshot};
@@ -30,7 +31,7 @@ fn propose(session: &Session, wanted: &[IpNet], arguments: &Addresses) -> Result
     let panel_api = arguments.panel_api;
     let detection = session.detect_for(wanted)?;
     let only = session.wanted_interface()?;
-    let old = detection.backend.entries(&session.root)?;
+    let old = detection.entries()?;
     let snapshot = session.snapshot()?;
     let now = situation(snapshot.as_ref());
     let ips: BTreeSet<IpAddr> = wanted.iter().map(IpNet::addr).collect();
@@ -39,7 +40,7 @@ fn propose(session: &Session, wanted: &[IpNet], arguments: &Addresses) -> Result
         old.iter().filter(|entry| ips.contains(&entry.address.addr()) && here(&entry.interface)).cloned().collect();
     let up: Vec<&UpAddress> =
         now.up.iter().filter(|up| ips.contains(&up.address.addr()) && here(&up.interface)).collect();
-    if let Some(entry) = session.entries_below(&detection)?.iter().find(|entry| ips.contains(&entry.address.addr())) {
+    if let Some(entry) = detection.entries_below()?.iter().find(|entry| ips.contains(&entry.address.addr())) {
         let (ip, panel) = (entry.address.addr(), detection.backend.name());
         let name = detection.below.map_or("", |below| below.name());
         let hint = match entry.role {
@@ -52,7 +53,7 @@ fn propose(session: &Session, wanted: &[IpNet], arguments: &Addresses) -> Result
     let backend = detection.backend;
     let leaving = Leaving { gone: &gone, up: &up, coming: &[] };
     let is_primary = |ip| gone.iter().any(|entry| entry.role == Role::Primary && entry.address.addr() == ip);
-    let removal = removal(session, backend, &old, snapshot.as_ref(), &leaving);
+    let removal = removal(session, &detection, &old, snapshot.as_ref(), &leaving);
     let Removal { mut plan, mut entries, down } =
         removal.map_err(|error| match ips.iter().find(|ip| is_primary(**ip)) {
             Some(ip) => suggest::range(error, arguments, *ip, is_primary),
@@ -90,12 +91,13 @@ pub(super) struct Removal {
 /// Plans what is `leaving`; refuses what has to stay.
 pub(super) fn removal(
     session: &Session,
-    backend: &dyn Backend,
+    detection: &Detection,
     old: &[Entry],
     snapshot: Option<&Snapshot>,
     leaving: &Leaving<'_>,
 ) -> Result<Removal> {
     let Leaving { gone, up, .. } = leaving;
+    let Detection { root, backend, .. } = detection;
     if let Some(entry) = gone.iter().find(|entry| entry.role == Role::Primary) {
         let reason = format!("{} is the primary address", entry.address.addr());
         let refusal = Refusal::new(Kind::Unacceptable, reason, "ipalias removes additional addresses only");
@@ -106,7 +108,7 @@ pub(super) fn removal(
         let going = up.iter().map(|up| up.address.addr()).collect();
         up.iter().try_for_each(|up| may_go(session, snapshot, up, own, leaving, &going))?;
     }
-    let mut plan = if gone.is_empty() { Plan::nothing() } else { backend.remove(&session.root, gone)? };
+    let mut plan = if gone.is_empty() { Plan::nothing() } else { backend.remove(root, gone)? };
     let configured: BTreeSet<(&str, IpAddr)> =
         gone.iter().map(|entry| (entry.interface.as_str(), entry.address.addr())).collect();
     for up in up.iter().filter(|up| !configured.contains(&(up.interface.as_str(), up.address.addr()))) {
@@ -120,13 +122,13 @@ pub(super) fn removal(
     }
     let recorded = with_recorded_bytes(session, &plan)?;
     let identities = |plan: &Plan| -> Result<Vec<String>> {
-        let entries = backend.entries(&plan.overlay(&session.root))?;
+        let entries = backend.entries(&plan.overlay(root))?;
         Ok(entries.iter().map(|entry| format!("{:?}", entry.identity())).collect())
     };
     if recorded != plan && identities(&recorded)? == identities(&plan)? {
         plan = recorded;
     }
-    let entries = proof::prove(backend, &session.root, old, &plan, Goal::Gone(gone))?;
+    let entries = proof::prove(*backend, root, old, &plan, Goal::Gone(gone))?;
     let configured = gone.iter().map(|entry| (entry.interface.clone(), entry.address.addr()));
     let down = configured.chain(up.iter().map(|up| (up.interface.clone(), up.address.addr()))).collect();
     Ok(Removal { plan, entries, down })

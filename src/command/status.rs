@@ -129,9 +129,9 @@ fn recovery(session: &Session, operation: &Operation) -> Result<Interrupted> {
 }
 
 fn gather(session: &Session, detection: Detection) -> Result<Document> {
-    let below = session.entries_below(&detection)?;
+    let below = detection.entries_below()?;
+    let entries = detection.entries()?;
     let Detection { backend, claim, losers, absent, .. } = detection;
-    let entries = backend.entries(&session.root)?;
     let snapshot = session.snapshot()?;
     let interface = session.wanted_interface()?.or(claim.interface).map(|interface| interface.to_string());
     let on_it = |name: &str| interface.as_deref().is_none_or(|interface| interface == name);

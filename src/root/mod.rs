@@ -7,7 +7,9 @@
 
 mod budget;
 mod dir;
+mod memo;
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -21,6 +23,7 @@ use anyhow::Context as _;
 use crate::error::{Kind, Refusal, Result};
 use budget::Budget;
 pub(crate) use dir::{Dir, Guard, Node, STATE, random};
+use memo::Memo;
 
 /// The largest file ipalias reads, in bytes.
 pub const MOST_FILE_BYTES: usize = 4 << 20;
@@ -165,6 +168,8 @@ pub struct Root {
     budget: Arc<Budget>,
     /// The directories at the top (`/etc`, `/usr`) that a walk has come through, held open: nearly every walk begins there.
     tops: Arc<Mutex<BTreeMap<Vec<u8>, Arc<Dir>>>>,
+    /// See [`Root::remembering`].
+    memo: Option<Arc<Memo>>,
 }
 
 /// Where a lookup ended.
@@ -185,8 +190,8 @@ impl Root {
         let usage =
             |reason: String| Refusal::new(Kind::Usage, reason, "give --root the top directory of a mounted system");
         let dir = Dir::open(prefix).map_err(|error| usage(format!("--root {}: {error}", prefix.display())))?;
-        let (overlay, budget, tops) = Default::default();
-        let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay, budget, tops };
+        let (overlay, budget, tops, memo) = Default::default();
+        let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay, budget, tops, memo };
         if root.is_live() {
             return Ok(root);
         }
@@ -224,12 +229,31 @@ impl Root {
     pub fn with_planned(&self, planned: impl IntoIterator<Item = (RootPath, Option<Vec<u8>>, u32)>) -> Root {
         let mut root = self.clone();
         root.overlay.extend(planned.into_iter().map(|(path, bytes, mode)| (path, Planned { bytes, mode })));
+        root.memo = root.memo.map(|_| Arc::default());
         root
+    }
+
+    /// The same root for one look at it, however many ask: what a reader has made of its files ([`Root::once`]) is kept for
+    /// as long as this and its clones are. Whoever looks again, because something may have been written, takes a new one.
+    pub(crate) fn remembering(&self) -> Root {
+        Root { memo: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// What `read` makes of this root; from memory, if this one remembers and `reader` has read it before.
+    pub(crate) fn once<T: Any + Send + Sync>(
+        &self,
+        reader: &'static str,
+        read: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        match &self.memo {
+            Some(memo) => memo.answer(reader, read),
+            None => read().map(Arc::new),
+        }
     }
 
     /// The same root without limits on what is read: to put back what was read before, or to read it over and over.
     pub fn unlimited(&self) -> Root {
-        Root { budget: Arc::new(Budget::unlimited()), ..self.clone() }
+        Root { budget: Arc::new(Budget::unlimited()), memo: None, ..self.clone() }
     }
 
     /// Whether the limits on what is read have been reached.
@@ -358,12 +382,14 @@ impl Root {
             let dir = way.last().map_or(&self.dir, |(_, dir)| dir);
             let last = todo.is_empty();
             // Most of what is on the way is a directory: that is tried first, and anything else looked at.
-            let next = if last { None } else { self.enter(dir, &part, way.is_empty()) };
-            if let Some(next) = next {
-                way.push((part, next));
-                continue;
-            }
-            let node = dir.look(&part).with_context(looking)?;
+            let node = match if last { None } else { Some(self.enter(dir, &part, way.is_empty())) } {
+                Some(Ok(next)) => {
+                    way.push((part, next));
+                    continue;
+                }
+                Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+                _ => dir.look(&part).with_context(looking)?,
+            };
             match node {
                 Some(node) if node.is_link && (follow || !last) => {
                     links += 1;
@@ -409,18 +435,18 @@ impl Root {
         Ok(Place { path, dir: Some(self.innermost(way)), node: Some(node) })
     }
 
-    /// The directory `name` in `dir`, if that is one; `is_top`: `dir` is the prefix.
-    fn enter(&self, dir: &Dir, name: &[u8], is_top: bool) -> Option<Arc<Dir>> {
+    /// Opens the directory `name` in `dir`; `is_top`: `dir` is the prefix.
+    fn enter(&self, dir: &Dir, name: &[u8], is_top: bool) -> io::Result<Arc<Dir>> {
         if !is_top {
-            return dir.open_dir(name).ok().map(Arc::new);
+            return dir.open_dir(name).map(Arc::new);
         }
         let mut tops = self.tops.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = tops.get(name) {
-            return Some(known.clone());
+            return Ok(known.clone());
         }
-        let opened = Arc::new(dir.open_dir(name).ok()?);
+        let opened = Arc::new(dir.open_dir(name)?);
         tops.insert(name.to_vec(), opened.clone());
-        Some(opened)
+        Ok(opened)
     }
 
     /// The directory at the end of a walk; the top for an empty one.

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::text::Text;
 
 /// How a backslash joins lines.
@@ -38,7 +40,7 @@ pub struct Dialect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     /// Its bytes as the reader sees them.
-    pub text: Vec<u8>,
+    pub text: SmallVec<[u8; 24]>,
     /// Its place in the file.
     pub at: Range<usize>,
 }
@@ -215,7 +217,7 @@ impl Splitter<'_> {
             if is_comment {
                 break;
             }
-            words.push(Word { text: word.to_vec(), at: start + at..start + at + length });
+            words.push(Word { text: SmallVec::from_slice(word), at: start + at..start + at + length });
             at += length;
             if rest.get(length) == Some(&b'#') {
                 break;
@@ -248,7 +250,7 @@ impl Splitter<'_> {
                     word.text.push(*byte);
                     word.at.end = at + 1;
                 }
-                None => words.push(Word { text: vec![*byte], at: *at..at + 1 }),
+                None => words.push(Word { text: smallvec![*byte], at: *at..at + 1 }),
             }
             in_word = true;
         }
@@ -295,7 +297,7 @@ mod tests {
         let line = &split.lines[0];
         assert_eq!((line.number(), line.lines.clone()), (3, 2..4));
         for word in &line.words {
-            assert_eq!(&text.bytes()[word.at.clone()], word.text, "{word:?}");
+            assert_eq!(&text.bytes()[word.at.clone()], word.text.as_slice(), "{word:?}");
         }
         assert_eq!(line.words.iter().map(Word::name).collect::<Vec<_>>(), ["auto", "eth0", "eth0:0"]);
     }

@@ -20,7 +20,7 @@ const HIGHEST: u32 = 1_000_000;
 
 /// The plan that configures `want`.
 pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
-    let chain = Chain::read(root)?;
+    let chain = Chain::of(root)?;
     chain.certain()?;
     let mut edits = Edits::new(&chain);
     let mut plan = Plan::nothing();

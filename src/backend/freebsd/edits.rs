@@ -84,7 +84,7 @@ impl<'c> Edits<'c> {
             .filter_map(|name| environment.get(name))
             .flat_map(|variable| &variable.assignments)
             .filter(|assignment| assignment.source == source)
-            .max_by_key(|assignment| assignment.next);
+            .max_by_key(|assignment| (assignment.next, assignment.at.start));
         let body = lines.join(part.text.eol());
         let splice = match last {
             Some(last) => line_after(&part.text, last, &body),

@@ -1,6 +1,7 @@
 //! The chain of files, the generation of the scripts that read it, and what it says about each interface.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::error::{Kind, Refusal, Result};
 use crate::host;
@@ -69,9 +70,13 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    pub(super) fn of(root: &Root) -> Result<Arc<Chain>> {
+        root.once("freebsd", || Chain::read(root))
+    }
+
     /// Reads the files in the order of rc.subr: the defaults, `rc_conf_files`, and `rc.conf.d` for the script that sets
     /// addresses.
-    pub(super) fn read(root: &Root) -> Result<Chain> {
+    fn read(root: &Root) -> Result<Chain> {
         let (generation, major) = Generation::of(root)?;
         let environment = Environment::new(Dialect::Sh);
         let mut chain = Chain { generation, environment, files: Vec::new(), defaults: 0 };

@@ -42,7 +42,7 @@ impl Backend for FreeBsd {
     }
 
     fn detect(&self, root: &Root) -> Result<Stance> {
-        let chain = Chain::read(root)?;
+        let chain = Chain::of(root)?;
         let mut strength = Strength::Enabled;
         for mark in ["/etc/defaults/rc.conf", "/etc/network.subr", "/etc/rc.d/netif"] {
             if root.kind(&mark.into())? == NodeKind::Absent {
@@ -80,7 +80,7 @@ impl Backend for FreeBsd {
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        let chain = Chain::read(root)?;
+        let chain = Chain::of(root)?;
         chain.certain()?;
         let mut all = Vec::new();
         for key in chain.keys() {

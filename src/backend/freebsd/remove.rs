@@ -24,7 +24,7 @@ type Place = (RootPath, usize, IpNet);
 
 /// The plan that takes `gone` out.
 pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
-    let chain = Chain::read(root)?;
+    let chain = Chain::of(root)?;
     chain.certain()?;
     let by_hand = |entry: &&Entry| entry.form.starts_with("CARP") || entry.form == start_if::FORM;
     if let Some(entry) = gone.iter().find(by_hand) {

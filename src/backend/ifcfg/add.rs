@@ -330,7 +330,9 @@ impl Adding<'_> {
                 .any(|start| name.strip_prefix(start).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit())))
         };
         let names = self.base.environment.names().filter(belongs);
-        let last = names.flat_map(|name| self.base.assignments(name)).max_by_key(|assignment| assignment.next);
+        let last = names
+            .flat_map(|name| self.base.assignments(name))
+            .max_by_key(|assignment| (assignment.next, assignment.at.start));
         let body = lines.join("\n");
         let splice = match last {
             Some(last) => line_after(text, last, &body),

@@ -59,7 +59,7 @@ pub(super) fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> 
 
 /// Refuses an address that a file has which the scripts pass over: they would pass over the new one as the second.
 pub(super) fn none_in_the_way(root: &Root, files: &Files, want: &[Alias], plan: &Plan) -> Result<()> {
-    let new = entries(&super::read(&plan.overlay(root))?);
+    let new = entries(super::certain(&*super::read(&plan.overlay(root))?)?);
     let up: BTreeSet<IpAddr> =
         new.iter().filter(|entry| entry.is_effective()).map(|entry| entry.address.addr()).collect();
     for alias in want.iter().filter(|alias| !up.contains(&alias.address.addr())) {

@@ -156,8 +156,8 @@ impl File {
             return self.malformed(doubt.line, &reason, hint);
         }
         let hint = "put it into a plain assignment, or edit the file by hand";
-        let matters = |name: &&str| ADDRESSING.iter().any(|start| name.starts_with(start));
-        for name in self.environment.names().filter(matters) {
+        let matters = |name: &str| ADDRESSING.iter().any(|start| name.starts_with(start));
+        for name in self.environment.sorted_names(matters) {
             if let Some(Value::Unknown { reason, line, .. }) =
                 self.environment.get(name).map(|variable| &variable.value)
             {

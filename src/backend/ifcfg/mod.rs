@@ -15,6 +15,8 @@ mod primary;
 mod remove;
 mod warnings;
 
+use std::sync::Arc;
+
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Claim, Entry, Situation, Stance, Strength};
 use crate::error::{Kind, Refusal, Result};
@@ -22,7 +24,7 @@ use crate::guide::Guide;
 use crate::plan::{Action, Command, Direct, Disturbs, Plan, Step};
 use crate::root::{Root, RootPath};
 
-use consumer::{Readers, consumer};
+use consumer::{Consumer, Readers, consumer};
 use file::DIR;
 use files::Files;
 
@@ -49,13 +51,12 @@ impl Backend for Ifcfg {
                 Stance::Absent(format!("{DIR}: there is no ifcfg-IF"))
             });
         }
-        let found = match consumer(root)? {
-            Ok(found) => found,
-            Err(reason) => return Ok(Stance::NotInCharge(reason)),
+        let files = read(root)?;
+        let files = match files.as_ref() {
+            Ok(files) => files,
+            Err(reason) => return Ok(Stance::NotInCharge(reason.clone())),
         };
-        let (strength, evidence) =
-            (if found.is_enabled { Strength::Enabled } else { Strength::Configured }, found.evidence.clone());
-        let files = Files::read(root, found)?;
+        let Consumer { is_enabled, evidence, .. } = &files.consumer;
         if files.bases().all(|base| base.device == "lo") {
             return Ok(Stance::NotInCharge(format!("{DIR}: none of the files configures an interface")));
         }
@@ -64,26 +65,26 @@ impl Backend for Ifcfg {
             _ => ("ifup IF:N", "ifup IF:N"),
         };
         Ok(Stance::InCharge(Claim {
-            strength,
-            interface: primary::primary(root, &files)?.and_then(|name| IfName::new(&name).ok()),
-            evidence: vec![evidence],
+            strength: if *is_enabled { Strength::Enabled } else { Strength::Configured },
+            interface: primary::primary(root, files)?.and_then(|name| IfName::new(&name).ok()),
+            evidence: vec![evidence.clone()],
             files: files.bases().map(|base| base.path.clone()).collect(),
             auto: auto.to_owned(),
             restart: Ok(restart.to_owned()),
-            warnings: warnings::warnings(&files),
+            warnings: warnings::warnings(files),
         }))
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        Ok(entries::entries(&read(root)?))
+        Ok(entries::entries(certain(&*read(root)?)?))
     }
 
     fn add(&self, root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
-        add::add(root, &read(root)?, want, now)
+        add::add(root, certain(&*read(root)?)?, want, now)
     }
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
-        remove::remove(root, &read(root)?, gone)
+        remove::remove(root, certain(&*read(root)?)?, gone)
     }
 
     fn direct(&self, alias: &Alias) -> Direct {
@@ -95,10 +96,20 @@ impl Backend for Ifcfg {
     }
 }
 
-fn read(root: &Root) -> Result<Files> {
-    let found = consumer(root)?
-        .map_err(|reason| Refusal::new(Kind::Unsupported, reason, "ipalias status shows which system is in charge"))?;
-    Files::read(root, found)
+/// The files, or why nobody is known to read them.
+type Reading = Result<Files, String>;
+
+fn read(root: &Root) -> Result<Arc<Reading>> {
+    root.once("ifcfg", || match consumer(root)? {
+        Ok(found) => Files::read(root, found).map(Ok),
+        Err(reason) => Ok(Err(reason)),
+    })
+}
+
+fn certain(reading: &Reading) -> Result<&Files> {
+    let hint = "ipalias status shows which system is in charge";
+    let refusal = |reason: &String| Refusal::new(Kind::Unsupported, reason.as_str(), hint);
+    Ok(reading.as_ref().map_err(refusal)?)
 }
 
 fn run<const N: usize>(argv: [&str; N]) -> Action {

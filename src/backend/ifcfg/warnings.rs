@@ -26,7 +26,7 @@ fn of_file(file: &File) -> Vec<String> {
     let place = &file.path;
     let mut all = Vec::new();
     if file.sort == Sort::Alias {
-        let copied: Vec<&str> = file.environment.names().filter(|name| is_copied(file, name)).collect();
+        let copied = file.environment.sorted_names(|name| is_copied(file, name));
         if !copied.is_empty() {
             let names = copied.join(", ");
             all.push(format!("{place} has {names}, which do harm in an alias; it looks like a copy"));

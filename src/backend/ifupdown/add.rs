@@ -13,6 +13,7 @@ use crate::error::{Kind, Refusal, Result};
 use crate::plan::{Plan, Step};
 use crate::root::{Root, RootPath};
 
+use super::Reading;
 use super::address::{self, Found, Origin};
 use super::apply::{self, Placed};
 use super::edit::{self, Edits};
@@ -26,9 +27,9 @@ use super::stanza::{Effect, Family, INTERFACES, Stanza, Tree};
 /// From here on the files' own cost at boot is worth a note: ifup waits for duplicate address detection in each stanza.
 const MANY_STANZAS: usize = 16;
 
-/// Plans `want` for the files in `tree`. What is there already is left out.
-pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) -> Result<Plan> {
-    let found = address::find(tree);
+/// Plans `want` for the files of `reading`. What is there already is left out.
+pub(super) fn plan(root: &Root, reading: &Reading, want: &[Alias], now: &Situation) -> Result<Plan> {
+    let Reading { tree, found } = reading;
     let there: HashSet<(&str, IpAddr)> = found
         .iter()
         .filter(|found| found.entry.is_effective())
@@ -50,17 +51,17 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
     if let Some(fault) = tree.faults.iter().find(|fault| stops(fault.effect)) {
         return Err(fault.refusal().into());
     }
-    let devices = Devices::new(tree, &found);
+    let devices = Devices::new(tree, found);
     let mut planner = Planner {
         root,
         tree,
-        found: &found,
-        names: taken_names(root, tree, &found, want, now)?,
+        found,
+        names: taken_names(root, tree, found, want, now)?,
         ports: devices.ports(),
         devices,
         edits: Edits::default(),
         placed: Vec::new(),
-        notes: idle(&found, &named),
+        notes: idle(found, &named),
     };
     let mut groups: Vec<(&IfName, Family, Vec<&Alias>)> = Vec::new();
     let mut group_of: HashMap<(&IfName, Family), usize> = HashMap::new();
@@ -82,7 +83,7 @@ pub(super) fn plan(root: &Root, tree: &Tree, want: &[Alias], now: &Situation) ->
     plan.notes = planner.notes.into_iter().collect();
     plan.changes = planner.edits.changes(tree)?;
     plan.checks = edit::checks(tree.flavour, &plan.changes);
-    if !tree.flavour.is_strict() && !address::others_stay(root, tree, &found, &plan, &named)? {
+    if !tree.flavour.is_strict() && !address::others_stay(root, tree, found, &plan, &named)? {
         let reason = format!("with it {} would set other addresses of the interface differently", tree.flavour.name());
         let hint = "write the prefix behind each address of the interface first, as in: address 192.0.2.10/24";
         return Err(Refusal::new(Kind::Malformed, reason, hint).at(&INTERFACES.into(), 0).into());

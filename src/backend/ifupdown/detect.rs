@@ -9,16 +9,15 @@ use crate::error::Result;
 use crate::host;
 use crate::root::{NodeKind, Root};
 
-use super::address;
+use super::Reading;
 use super::apply;
 use super::flavour::{self, Flavour, Installed};
 use super::owner;
 use super::primary::Devices;
-use super::reader;
 use super::stanza::{self, Effect, INTERFACES, Tree};
 
 /// The answer of the backend called `name`.
-pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
+pub(super) fn stance(root: &Root, name: &'static str) -> Result<Stance> {
     let no = |reason: String| Ok(Stance::NotInCharge(reason));
     let absent = || Ok(Stance::Absent(format!("there is no {INTERFACES}")));
     if root.kind(&INTERFACES.into())? == NodeKind::Absent {
@@ -29,9 +28,9 @@ pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
         return Ok(Stance::Absent(format!("{INTERFACES} is {backend}'s: {evidence}")));
     }
     let flavour = flavour::flavour(root, name)?;
-    let Some(tree) = reader::read(root, flavour)? else { return absent() };
-    let found = address::find(&tree);
-    let devices = Devices::new(&tree, &found);
+    let reading = Reading::of(root, name)?;
+    let Some(Reading { tree, found }) = reading.as_ref() else { return absent() };
+    let devices = Devices::new(tree, found);
     let routed = host::default_route_interface(root)?;
     let interface = match routed {
         Some(interface) if devices.base(&interface, stanza::Family::V4).is_some() => interface,
@@ -57,7 +56,7 @@ pub(super) fn stance(root: &Root, name: &str) -> Result<Stance> {
         },
         restart,
         files: tree.sources.iter().filter(|source| source.unread.is_none()).map(|source| source.path.clone()).collect(),
-        warnings: warnings(&tree, &devices, &interface),
+        warnings: warnings(tree, &devices, &interface),
         interface: IfName::new(&interface).ok(),
         evidence,
     }))

@@ -93,7 +93,7 @@ fn methods(family: Family) -> &'static [&'static [u8]] {
 
 /// Which word of an `iface` line is `inherits`.
 pub(super) fn inherits(line: &WordLine) -> Option<usize> {
-    line.words.iter().enumerate().skip(2).find(|(_, word)| word.text == b"inherits").map(|(at, _)| at)
+    line.words.iter().enumerate().skip(2).find(|(_, word)| word.text.as_slice() == b"inherits").map(|(at, _)| at)
 }
 
 /// The first line that makes a file with a percent sign more than text to the Mako engine.

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn hook(text: &str) -> Hook {
-        let words: Vec<Word> = text.split(' ').map(|w| Word { text: w.as_bytes().to_vec(), at: 0..0 }).collect();
+        let words: Vec<Word> = text.split(' ').map(|w| Word { text: w.as_bytes().into(), at: 0..0 }).collect();
         parse(&words, "eth0")
     }
 

@@ -28,6 +28,8 @@ mod single;
 mod stanza;
 mod starts;
 
+use std::sync::Arc;
+
 use crate::alias::Alias;
 use crate::backend::{Backend, Entry, Situation, Stance};
 use crate::error::{Kind, Refusal, Result};
@@ -35,6 +37,7 @@ use crate::guide::Guide;
 use crate::plan::{Direct, Plan};
 use crate::root::Root;
 
+use address::Found;
 use stanza::{INTERFACES, Tree};
 
 /// One of the readers of `/etc/network/interfaces`.
@@ -56,9 +59,20 @@ pub static IFUPDOWN_NG: Ifupdown = Ifupdown { name: "ifupdown-ng", guide: guide:
 /// The `ifup` of BusyBox.
 pub static BUSYBOX: Ifupdown = Ifupdown { name: "busybox", guide: guide::BUSYBOX };
 
-impl Ifupdown {
-    fn tree(&self, root: &Root) -> Result<Option<Tree>> {
-        reader::read(root, flavour::flavour(root, self.name)?)
+/// The files as one of the four reads them.
+struct Reading {
+    tree: Tree,
+    /// Every address in it.
+    found: Vec<Found>,
+}
+
+impl Reading {
+    /// As the backend called `name` reads them; nothing if there are none.
+    fn of(root: &Root, name: &'static str) -> Result<Arc<Option<Reading>>> {
+        root.once(name, || {
+            let tree = reader::read(root, flavour::flavour(root, name)?)?;
+            Ok(tree.map(|tree| Reading { found: address::find(&tree), tree }))
+        })
     }
 }
 
@@ -76,16 +90,17 @@ impl Backend for Ifupdown {
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        let found = self.tree(root)?.map(|tree| address::find(&tree)).unwrap_or_default();
-        Ok(found.into_iter().map(|found| found.entry).collect())
+        let reading = Reading::of(root, self.name)?;
+        let found = (*reading).as_ref().map(|reading| reading.found.as_slice()).unwrap_or_default();
+        Ok(found.iter().map(|found| found.entry.clone()).collect())
     }
 
     fn add(&self, root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
-        add::plan(root, &self.tree(root)?.ok_or_else(absent)?, want, now)
+        add::plan(root, some(&*Reading::of(root, self.name)?)?, want, now)
     }
 
     fn remove(&self, root: &Root, gone: &[Entry]) -> Result<Plan> {
-        remove::plan(root, &self.tree(root)?.ok_or_else(absent)?, gone)
+        remove::plan(root, some(&*Reading::of(root, self.name)?)?, gone)
     }
 
     fn direct(&self, alias: &Alias) -> Direct {
@@ -97,7 +112,8 @@ impl Backend for Ifupdown {
     }
 }
 
-fn absent() -> Refusal {
+/// What was read, if there was anything.
+fn some(reading: &Option<Reading>) -> Result<&Reading, Refusal> {
     let hint = "name the system that configures the network with --backend";
-    Refusal::new(Kind::NotFound, format!("there is no {INTERFACES}"), hint)
+    reading.as_ref().ok_or_else(|| Refusal::new(Kind::NotFound, format!("there is no {INTERFACES}"), hint))
 }

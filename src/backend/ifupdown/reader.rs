@@ -46,7 +46,7 @@ pub(super) fn read(root: &Root, flavour: Flavour) -> Result<Option<Tree>> {
         named: BTreeSet::new(),
         resolved: BTreeSet::new(),
         under_way: Vec::new(),
-        stanza_at: HashMap::new(),
+        first: HashMap::new(),
         unread: None,
         refused: None,
         behind_faults: Vec::new(),
@@ -74,6 +74,13 @@ enum Current {
     Adrift(String),
 }
 
+/// The first stanza of a name.
+struct First {
+    of_any: usize,
+    /// By [`Family`].
+    of_family: [Option<usize>; 4],
+}
+
 struct Reader<'r> {
     root: &'r Root,
     flavour: Flavour,
@@ -83,8 +90,8 @@ struct Reader<'r> {
     resolved: BTreeSet<RootPath>,
     /// The files that are being read, from the first one down.
     under_way: Vec<RootPath>,
-    /// The first stanza of each name and family, for `inherits` and duplicates.
-    stanza_at: HashMap<(String, Option<Family>), usize>,
+    /// The first stanza of each name, for `inherits` and duplicates.
+    first: HashMap<String, First>,
     unread: Option<String>,
     /// Why the reader does not get as far as the current line.
     refused: Option<String>,
@@ -144,8 +151,10 @@ impl Reader<'_> {
         for line in split.lines {
             current = self.line(&source, line, current, depth)?;
         }
-        let left = self.merge.end_of_file().into_iter().map(|name| (source.path.clone(), name));
-        self.tree.left_over.extend(left);
+        if self.flavour.is_ng() {
+            let left = self.merge.end_of_file().into_iter().map(|name| (source.path.clone(), name));
+            self.tree.left_over.extend(left);
+        }
         self.refused = refused_outside;
         self.under_way.pop();
         Ok(())
@@ -237,7 +246,9 @@ impl Reader<'_> {
             "static".clone_into(&mut method);
         }
         self.options.clear();
-        self.merge.iface(&name);
+        if self.flavour.is_ng() {
+            self.merge.iface(&name);
+        }
         self.push(Stanza {
             source: Arc::clone(source),
             head: line,
@@ -253,17 +264,24 @@ impl Reader<'_> {
 
     fn push(&mut self, stanza: Stanza) -> Current {
         let at = self.tree.stanzas.len();
-        self.stanza_at.entry((stanza.name.clone(), Some(stanza.family))).or_insert(at);
-        self.stanza_at.entry((stanza.name.clone(), None)).or_insert(at);
+        let first = self.first.entry(stanza.name.clone()).or_insert(First { of_any: at, of_family: [None; 4] });
+        if let Some(of_family) = first.of_family.get_mut(stanza.family as usize) {
+            of_family.get_or_insert(at);
+        }
         self.tree.stanzas.push(stanza);
         Current::Stanza(at)
     }
 
     /// The stanza that the word behind `at`, which is `inherits`, names: of the same family, if that was given before.
     fn parent(&self, line: &WordLine, at: usize) -> Option<usize> {
-        let name = String::from_utf8_lossy(line.word(at + 1)).into_owned();
         let family = family(line.word(2)).filter(|_| at > 2);
-        self.stanza_at.get(&(name, family)).copied()
+        self.first_of(line.word(at + 1), family)
+    }
+
+    /// The first stanza of this name, of `family` if that is given.
+    fn first_of(&self, name: &[u8], family: Option<Family>) -> Option<usize> {
+        let first = self.first.get(String::from_utf8_lossy(name).as_ref())?;
+        family.map_or(Some(first.of_any), |family| *first.of_family.get(family as usize)?)
     }
 
     /// What the reader finds wrong with an `iface` line, by itself and after those above it.
@@ -277,9 +295,9 @@ impl Reader<'_> {
             let parent = String::from_utf8_lossy(line.word(at + 1)).into_owned();
             return missing.then(|| format!("there is no stanza {parent:?} above to inherit from"));
         }
-        let name = String::from_utf8_lossy(line.word(1)).into_owned();
-        let second = self.stanza_at.contains_key(&(name.clone(), family(line.word(2)))) && self.flavour == Flavour::Old;
-        second.then(|| format!("a second stanza for {name}, which ifupdown 0.6 refuses"))
+        let second = self.flavour == Flavour::Old && self.first_of(line.word(1), family(line.word(2))).is_some();
+        let name = || String::from_utf8_lossy(line.word(1));
+        second.then(|| format!("a second stanza for {}, which ifupdown 0.6 refuses", name()))
     }
 
     fn start(
@@ -375,6 +393,7 @@ impl Reader<'_> {
             stanza.inherits = stanza.inherits.or(inherits);
             let value = std::str::from_utf8(line.word(1)).unwrap_or_default();
             match line.word(0) {
+                _ if !self.flavour.is_ng() => {}
                 b"address" if !value.contains('/') => self.merge.address(&stanza.name, (at, stanza.options.len())),
                 b"netmask" => self.merge.netmask(&stanza.name, hook::prefix(value)),
                 _ => {}
@@ -389,11 +408,11 @@ impl Reader<'_> {
         if self.flavour.is_strict() && line.words.len() == 1 {
             return Some("an option without a value".to_owned());
         }
-        let repeatable = hook::runs_up(line.word(0)) || hook::runs_down(line.word(0));
-        let once = !repeatable && matches!(self.flavour, Flavour::Old | Flavour::BusyBox);
+        let repeatable = || hook::runs_up(line.word(0)) || hook::runs_down(line.word(0));
+        let once = matches!(self.flavour, Flavour::Old | Flavour::BusyBox) && !repeatable();
         let second = once && !self.options.insert(line.word(0).to_vec());
-        let option = String::from_utf8_lossy(line.word(0)).into_owned();
-        second.then(|| format!("a second {option} in one stanza, which {} refuses", self.flavour.name()))
+        let option = || String::from_utf8_lossy(line.word(0));
+        second.then(|| format!("a second {} in one stanza, which {} refuses", option(), self.flavour.name()))
     }
 
     /// Follows an include line.

@@ -15,6 +15,7 @@ use crate::plan::{Action, Plan, Step};
 use crate::root::{Root, RootPath};
 use crate::syntax::words::WordLine;
 
+use super::Reading;
 use super::address::{self, Found, Origin};
 use super::apply;
 use super::edit::{self, Edits};
@@ -23,14 +24,14 @@ use super::owner;
 use super::primary::Devices;
 use super::stanza::{Stanza, Start, Tree};
 
-/// Plans the removal of `gone`, which are entries of `tree`.
-pub(super) fn plan(root: &Root, tree: &Tree, gone: &[Entry]) -> Result<Plan> {
+/// Plans the removal of `gone`, which are entries of `reading`.
+pub(super) fn plan(root: &Root, reading: &Reading, gone: &[Entry]) -> Result<Plan> {
     let mut plan = Plan::nothing();
     if gone.is_empty() {
         return Ok(plan);
     }
-    let found = address::find(tree);
-    let mut remover = Remover::new(tree, &found);
+    let Reading { tree, found } = reading;
+    let mut remover = Remover::new(tree, found);
     let by_stanza = remover.sort(gone)?;
     remover.keep_labels(&by_stanza);
     for (index, found) in &by_stanza {
@@ -45,7 +46,7 @@ pub(super) fn plan(root: &Root, tree: &Tree, gone: &[Entry]) -> Result<Plan> {
     let aliases = once.map(alias).collect::<Result<Vec<Alias>>>()?;
     let own: BTreeSet<String> = names.iter().filter(|name| name.contains(':')).cloned().collect();
     plan.auto = apply::removed(root, tree.flavour, &aliases, &own)?;
-    let devices = Devices::new(tree, &found);
+    let devices = Devices::new(tree, found);
     let hotplug = gone.iter().map(|entry| entry.interface.as_str()).find(|device| devices.only_hotplug(device));
     plan.restart = apply::restart(root, tree.flavour, hotplug)?.map(|command| {
         let mut restart = apply::only_after(Step::reread(command));
@@ -56,7 +57,7 @@ pub(super) fn plan(root: &Root, tree: &Tree, gone: &[Entry]) -> Result<Plan> {
     plan.changes = remover.edits.changes(tree)?;
     plan.checks = edit::checks(tree.flavour, &plan.changes);
     if !tree.flavour.is_strict() {
-        check_netmasks(root, tree, &found, gone, &plan)?;
+        check_netmasks(root, tree, found, gone, &plan)?;
     }
     Ok(plan)
 }

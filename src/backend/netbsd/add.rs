@@ -19,7 +19,7 @@ use crate::syntax::ifconfig::Deed;
 /// The plan that configures `want`.
 pub(super) fn add(root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
     no_labels(want)?;
-    let chain = Chain::read(root)?;
+    let chain = Chain::of(root)?;
     let survey = survey(root, &chain)?;
     let old = NetBsd.entries(root)?;
     let mut edits = Edits::new(&chain);

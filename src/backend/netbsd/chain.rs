@@ -1,6 +1,7 @@
 //! `/etc/rc.conf` with the files that it reads, and `/etc/rc.conf.d/network` (rc.subr(8), `load_rc_config`).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::backend::ifconfig::crlf_refusal;
 use crate::error::{Kind, Refusal, Result};
@@ -25,7 +26,11 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn read(root: &Root) -> Result<Chain> {
+    pub(super) fn of(root: &Root) -> Result<Arc<Chain>> {
+        root.once("netbsd", || Chain::read(root))
+    }
+
+    fn read(root: &Root) -> Result<Chain> {
         let mut chain = Chain { environment: Environment::new(Dialect::Sh), parts: Vec::new() };
         for path in ["/etc/rc.conf", "/etc/rc.conf.d/network"] {
             chain.load(root, &path.into(), &mut Vec::new())?;

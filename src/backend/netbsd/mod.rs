@@ -59,7 +59,7 @@ impl Backend for NetBsd {
         if has("/etc/network.subr")? || !marked {
             return Ok(Stance::NotInCharge("/etc/rc.d/network is not NetBSD's".to_owned()));
         }
-        let chain = Chain::read(root)?;
+        let chain = Chain::of(root)?;
         let survey = survey(root, &chain)?;
         let primary = primary(root, &chain, &survey)?;
         let mut warnings = Vec::new();
@@ -84,7 +84,7 @@ impl Backend for NetBsd {
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        let chain = Chain::read(root)?;
+        let chain = Chain::of(root)?;
         let found = survey(root, &chain)?.found();
         Ok(ifconfig::entries(&found, &routers(root, &chain)?).into_iter().map(|(_, entry)| entry).collect())
     }
@@ -165,7 +165,7 @@ fn restart(root: &Root, chain: &Chain, survey: &Survey<'_>) -> Result<(), String
 /// Puts the steps and checks around the changes. The restart takes no address of these files off by itself.
 fn finish(root: &Root, plan: &mut Plan, steps: Vec<Step>, takes_off: bool) -> Result<()> {
     let after = plan.overlay(root);
-    let chain = Chain::read(&after)?;
+    let chain = Chain::of(&after)?;
     let first = if takes_off { steps.clone() } else { Vec::new() };
     let whole = Step::reread(Command::new(["sh", "-c", RESTART]).disturbing(Disturbs::Interface));
     plan.restart = restart(&after, &chain, &survey(&after, &chain)?)

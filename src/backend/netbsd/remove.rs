@@ -19,7 +19,7 @@ pub(super) fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     if let Some(entry) = gone.iter().find(|entry| entry.form == COMMAND) {
         return Err(by_hand(entry));
     }
-    let chain = Chain::read(root)?;
+    let chain = Chain::of(root)?;
     let survey = survey(root, &chain)?;
     let mut edits = Edits::new(&chain);
     let mut plan = Plan::nothing();

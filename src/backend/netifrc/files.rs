@@ -149,11 +149,11 @@ impl Config {
     /// The name of the variable that counts: `config_MAC` where the hardware address is known and has one.
     pub(super) fn key(&self, root: &Root, service: &Service) -> Result<String> {
         let by_name = format!("config_{}", service.suffix());
-        let is_mac = |name: &&str| {
+        let is_mac = |name: &str| {
             name.strip_prefix("config_")
                 .is_some_and(|rest| rest.len() == 12 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
         };
-        let macs: Vec<String> = self.environment.names().filter(is_mac).map(str::to_owned).collect();
+        let macs: Vec<String> = self.environment.sorted_names(is_mac).into_iter().map(str::to_owned).collect();
         if macs.is_empty() {
             return Ok(by_name);
         }

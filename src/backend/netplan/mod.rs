@@ -17,6 +17,8 @@ mod remove;
 mod schema;
 mod site;
 
+use std::sync::Arc;
+
 use crate::alias::{Alias, IfName};
 use crate::backend::networkd::release::Release;
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
@@ -90,7 +92,11 @@ struct Survey {
 }
 
 impl Survey {
-    fn of(root: &Root) -> Result<Survey> {
+    fn of(root: &Root) -> Result<Arc<Survey>> {
+        root.once("netplan", || Survey::read(root))
+    }
+
+    fn read(root: &Root) -> Result<Survey> {
         let (files, mut faults) = files(root)?;
         let (program, systemd) = (Program::of(root)?, Release::of(root)?);
         let (links, route) = (links(root)?, host::default_route_interface(root)?);

@@ -40,7 +40,7 @@ pub fn remove(root: &Root, gone: &[Entry]) -> Result<Plan> {
     if plan.changes.is_empty() {
         return Ok(plan);
     }
-    wakes_nothing(&survey, &Survey::of(&plan.overlay(root))?)?;
+    wakes_nothing(&survey, &*Survey::of(&plan.overlay(root))?)?;
     let program = &survey.program;
     let files = survey.files.iter().map(|file| file.path.clone());
     plan.checks.push(program.check(files.collect()));

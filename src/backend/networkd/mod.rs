@@ -16,6 +16,8 @@ mod remove;
 mod site;
 pub(super) mod values;
 
+use std::sync::Arc;
+
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::Result;
@@ -93,7 +95,11 @@ struct Use {
 }
 
 impl Survey {
-    fn of(root: &Root) -> Result<Survey> {
+    fn of(root: &Root) -> Result<Arc<Survey>> {
+        root.once("networkd", || Survey::read(root))
+    }
+
+    fn read(root: &Root) -> Result<Survey> {
         let (release, reader) = (Release::of(root)?, Reader::of(root)?);
         let directories = reader.search_path(root)?;
         let networks = networks(root, &reader, &directories, release)?;

@@ -14,6 +14,8 @@ mod guide;
 mod profile;
 mod remove;
 
+use std::sync::Arc;
+
 use crate::alias::{Alias, IfName};
 use crate::backend::{Backend, Entry, Role, Situation, Stance};
 use crate::error::Result;
@@ -92,7 +94,11 @@ struct Use {
 }
 
 impl Survey {
-    fn of(root: &Root) -> Result<Survey> {
+    fn of(root: &Root) -> Result<Arc<Survey>> {
+        root.once("networkmanager", || Survey::read(root))
+    }
+
+    fn read(root: &Root) -> Result<Survey> {
         let (profiles, scene) = (profiles(root)?, Scene::of(root)?);
         let route = host::default_route_interface(root)?;
         let primary = claim::primary_profiles(route.as_deref(), &profiles, &scene);

@@ -97,7 +97,7 @@ impl Settings {
             return Err(refuse(doubt.line, &doubt.reason).into());
         }
         let mut all: Vec<(usize, Setting)> = Vec::new();
-        for name in environment.names() {
+        for name in environment.sorted_names(|_| true) {
             let Some(variable) = environment.get(name) else { continue };
             let value = match &variable.value {
                 Value::Text(value) => value.text(),
@@ -133,7 +133,8 @@ impl Settings {
         };
         let mut splices: Vec<Splice> = Vec::new();
         if let Some(environment) = &self.environment {
-            let variables = environment.names().filter(|name| goes(name)).filter_map(|name| environment.get(name));
+            let names = environment.sorted_names(goes);
+            let variables = names.into_iter().filter_map(|name| environment.get(name));
             let mut lines = Vec::new();
             for assignment in variables.flat_map(|variable| &variable.assignments) {
                 if lines.contains(&assignment.next) {

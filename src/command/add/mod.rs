@@ -42,12 +42,12 @@ pub(super) fn propose(session: &Session, wanted: &[IpNet], label: Option<&Label>
     let snapshot = session.snapshot()?;
     let interface = session.interface(&detection, snapshot.as_ref());
     let interface = interface.map_err(|error| suggest::filled_in(error, wanted, None))?;
-    let old = backend.entries(&session.root)?;
+    let old = detection.entries()?;
     let scene = Scene {
-        root: &session.root,
+        root: &detection.root,
         detection: &detection,
         old: &old,
-        below: &session.entries_below(&detection)?,
+        below: &detection.entries_below()?,
         now: &arguments.how.situation(snapshot.as_ref()),
         snapshot: snapshot.as_ref(),
         asked: Some(&arguments.addresses),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{Session, add, situation, wanted_addresses};
 use crate::backend::{self, Backend};
 use crate::cli::{Add, Addresses, Explain, How};
+use crate::diff;
 use crate::error::{Exit, Kind, Refusal, Result};
 use crate::guide::{Example, Guide, Rule};
 use crate::secrets;
@@ -114,7 +115,7 @@ fn example(session: &Session, wanted: &[IpNet]) -> Result<Example> {
             return Ok(Example { addresses, refused: Some(reason(&refusal)), ..Example::default() });
         }
     };
-    let report = proposal.report("explain", "planned");
+    let report = proposal.report(session.ui, "explain", "planned");
     let line = |line: &crate::ui::AddressLine| {
         let label = line.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
         let note = line.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
@@ -125,7 +126,7 @@ fn example(session: &Session, wanted: &[IpNet]) -> Result<Example> {
         addresses,
         results: report.addresses.iter().map(line).collect(),
         refused: None,
-        diff: report.diff,
+        diff: diff::text(&proposal.plan),
         auto: report.commands.auto,
         restart: report.commands.restart,
         restart_refused: report.commands.restart_refused,
@@ -203,7 +204,7 @@ fn show(ui: Ui, guide: &Guide, example: &Example, elsewhere: bool) {
         return ui.paragraph("- ", &format!("{addresses} is refused{host}: {}", secrets::without(refused)));
     }
     ui.paragraph("- ", &format!("`ipalias add {}`{host}:", example.addresses.join(" ")));
-    ui.diff(example.diff.as_bytes());
+    ui.diff(|| &example.diff);
     let results = example.results.iter().chain(&example.notes);
     results.for_each(|text| ui.paragraph("- ", &secrets::without(text)));
     let commands = |commands: &[String]| if commands.is_empty() { "nothing".to_owned() } else { commands.join("; ") };

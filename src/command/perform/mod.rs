@@ -20,7 +20,7 @@ use crate::root::RootPath;
 use crate::runner::{self, Signals};
 use crate::store::Store;
 use crate::transaction;
-use crate::ui::{self, AddressLine, ChangeLine, Commands, Report};
+use crate::ui::{self, AddressLine, ChangeLine, Commands, Report, Ui};
 use execute::Execution;
 pub(super) use hold::Wish;
 
@@ -58,8 +58,8 @@ impl Proposal {
         self.plan.leaves_files() && self.plan.auto.before.is_empty() && self.plan.auto.after.is_empty()
     }
 
-    /// What is reported of it.
-    pub(super) fn report(&self, command: &'static str, result: &'static str) -> Report {
+    /// What is reported of it by `ui`.
+    pub(super) fn report(&self, ui: Ui, command: &'static str, result: &'static str) -> Report {
         let text = |steps: &[&[Step]]| -> Vec<String> {
             steps.iter().flat_map(|steps| steps.iter()).map(|step| step.action.to_string()).collect()
         };
@@ -73,6 +73,12 @@ impl Proposal {
         };
         let plan = &self.plan;
         let restart = plan.restart.as_ref();
+        let commands = || Commands {
+            auto: text(&[&plan.auto.before, &plan.auto.after]),
+            restart: restart.map(|apply| text(&[&apply.before, &apply.after])).unwrap_or_default(),
+            restart_refused: restart.err().cloned(),
+        };
+        let is_told = ui.is_json() || result == "planned";
         Report {
             command,
             result,
@@ -81,12 +87,8 @@ impl Proposal {
             confirm: None,
             addresses: self.lines.clone(),
             changes: plan.changes.iter().filter(|change| change.before != change.after).map(change).collect(),
-            diff: String::from_utf8_lossy(&diff::unified(plan)).into_owned(),
-            commands: Commands {
-                auto: text(&[&plan.auto.before, &plan.auto.after]),
-                restart: restart.map(|apply| text(&[&apply.before, &apply.after])).unwrap_or_default(),
-                restart_refused: restart.err().cloned(),
-            },
+            diff: ui.is_json().then(|| diff::text(plan)).unwrap_or_default(),
+            commands: is_told.then(commands).unwrap_or_default(),
             notes: plan.notes.clone(),
         }
     }
@@ -116,8 +118,8 @@ pub(super) fn carry_out(
         }
         let proposal = propose()?;
         let nothing = proposal.is_nothing();
-        ui.diff(&diff::unified(&proposal.plan));
-        ui.report(&proposal.report(verb, if nothing { "unchanged" } else { "planned" }));
+        ui.diff(|| diff::unified(&proposal.plan));
+        ui.report(&proposal.report(ui, verb, if nothing { "unchanged" } else { "planned" }));
         let detailed = session.options.detailed_exitcode && !nothing;
         return Ok(if detailed { Exit::Pending } else { Exit::Done });
     }
@@ -130,7 +132,7 @@ pub(super) fn carry_out(
     let idle =
         |proposal: &Proposal| proposal.is_nothing() || session.apply() == Apply::None && proposal.plan.leaves_files();
     if let Some(proposal) = early.as_ref().filter(|proposal| idle(proposal)) {
-        ui.report(&proposal.report(verb, "unchanged"));
+        ui.report(&proposal.report(ui, verb, "unchanged"));
         return Ok(Exit::Done);
     }
     if let Some(proposal) = early.as_ref().filter(|proposal| proposal.plan.is_by_command()) {
@@ -159,14 +161,14 @@ pub(super) fn carry_out(
         _ => propose()?,
     };
     if idle(&proposal) {
-        ui.report(&proposal.report(verb, "unchanged"));
+        ui.report(&proposal.report(ui, verb, "unchanged"));
         return Ok(Exit::Done);
     }
-    ui.diff(&diff::unified(&proposal.plan));
+    ui.diff(|| diff::unified(&proposal.plan));
     ask::the_consumer(session, &proposal.plan)?;
     unasked.push(ask::the_link(session, &proposal, &mut probed)?);
     signals.stop_if_asked()?;
-    let mut report = proposal.report(verb, "changed");
+    let mut report = proposal.report(ui, verb, "changed");
     report.notes.extend(unasked.into_iter().flatten().next());
     let apply = execute::chosen_steps(session, &proposal.plan)?;
     let execution = Execution { session, store: &store, proposal: &proposal, signals: &signals, apply };

@@ -41,7 +41,7 @@ fn propose(session: &Session, list: &WishList, arguments: &Wishes) -> Result<Pro
     let detection = session.detect()?;
     let (backend, how) = (detection.backend, &arguments.how);
     let snapshot = session.snapshot()?;
-    let old = backend.entries(&session.root)?;
+    let old = detection.entries()?;
     let governed = governed(session, list, &detection, snapshot.as_ref())?;
     agree(list, &governed, &old)?;
     let Difference { gone, kept } = match arguments.merge {
@@ -53,12 +53,12 @@ fn propose(session: &Session, list: &WishList, arguments: &Wishes) -> Result<Pro
     let coming: Vec<Alias> = governed.iter().flat_map(Governed::aliases).collect();
     let leaving = Leaving { gone: &gone, up: &up, coming: &coming };
     let Removal { plan: removal, entries: left, down: going } =
-        remove::removal(session, backend, &old, snapshot.as_ref(), &leaving)?;
+        remove::removal(session, &detection, &old, snapshot.as_ref(), &leaving)?;
     let scene = Scene {
-        root: &removal.overlay(&session.root),
+        root: &removal.overlay(&detection.root),
         detection: &detection,
         old: &left,
-        below: &session.entries_below(&detection)?,
+        below: &detection.entries_below()?,
         now: &now,
         snapshot: snapshot.as_ref(),
         asked: None,
@@ -71,7 +71,7 @@ fn propose(session: &Session, list: &WishList, arguments: &Wishes) -> Result<Pro
     let mut plan = removal.then(plan);
     if !gone.is_empty() && !missing.is_empty() {
         let goal = Goal::Replaced { gone: &gone, present: &missing };
-        entries = proof::prove(backend, &session.root, &old, &plan, goal)?;
+        entries = proof::prove(backend, &detection.root, &old, &plan, goal)?;
     }
     if !arguments.merge {
         none_woken(&governed, &entries, &old)?;

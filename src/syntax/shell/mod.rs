@@ -14,7 +14,7 @@ mod run;
 mod statement;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::text::Text;
@@ -240,7 +240,7 @@ struct Function {
 pub struct Environment {
     dialect: Dialect,
     sources: usize,
-    variables: BTreeMap<String, Variable>,
+    variables: HashMap<String, Variable>,
     /// Variables of bash that may be arrays: a plain assignment would leave their other elements.
     perhaps_arrays: BTreeSet<String>,
     /// Variables that `readonly` or `declare` gave attributes: a later assignment may fail, or change the value.
@@ -257,7 +257,7 @@ impl Environment {
         Environment {
             dialect,
             sources: 0,
-            variables: BTreeMap::new(),
+            variables: HashMap::new(),
             perhaps_arrays: BTreeSet::new(),
             attributed: BTreeSet::new(),
             functions: BTreeMap::new(),
@@ -289,9 +289,16 @@ impl Environment {
         self.unset.get(name).copied()
     }
 
-    /// The names of all variables, sorted.
+    /// The names of all variables, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
+    }
+
+    /// The names of the variables that `matters` takes, sorted.
+    pub fn sorted_names(&self, matters: impl Fn(&str) -> bool) -> Vec<&str> {
+        let mut names: Vec<&str> = self.names().filter(|name| matters(name)).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The first thing that could have set any variable.
