@@ -152,19 +152,21 @@ pub enum Modified {
 }
 
 /// A planned file that lies over the disk.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Planned {
     bytes: Option<Vec<u8>>,
     /// Permission bits, for a file that is not on the disk yet.
     mode: u32,
 }
 
+type Overlay = BTreeMap<RootPath, Planned>;
+
 /// A root file system: prefix, overlay, read-only.
 #[derive(Clone)]
 pub struct Root {
     dir: Arc<Dir>,
     prefix: PathBuf,
-    overlay: BTreeMap<RootPath, Planned>,
+    overlay: Arc<Overlay>,
     budget: Arc<Budget>,
     /// The directories at the top (`/etc`, `/usr`) that a walk has come through, held open: nearly every walk begins there.
     tops: Arc<Mutex<BTreeMap<Vec<u8>, Arc<Dir>>>>,
@@ -227,10 +229,11 @@ impl Root {
 
     /// The same root with `bytes` (nothing: absent) planned at each path. `mode` counts for files that are new.
     pub fn with_planned(&self, planned: impl IntoIterator<Item = (RootPath, Option<Vec<u8>>, u32)>) -> Root {
-        let mut root = self.clone();
-        root.overlay.extend(planned.into_iter().map(|(path, bytes, mode)| (path, Planned { bytes, mode })));
-        root.memo = root.memo.map(|_| Arc::default());
-        root
+        let mut overlay = Overlay::clone(&self.overlay);
+        overlay.extend(planned.into_iter().map(|(path, bytes, mode)| (path, Planned { bytes, mode })));
+        let overlay = Arc::new(overlay);
+        let memo = self.memo.as_ref().map(|memo| memo.of_overlay(&overlay));
+        Root { overlay, memo, ..self.clone() }
     }
 
     /// The same root for one look at it, however many ask: what a reader has made of its files ([`Root::once`]) is kept for

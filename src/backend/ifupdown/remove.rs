@@ -47,7 +47,8 @@ pub(super) fn plan(root: &Root, reading: &Reading, gone: &[Entry]) -> Result<Pla
     let own: BTreeSet<String> = names.iter().filter(|name| name.contains(':')).cloned().collect();
     plan.auto = apply::removed(root, tree.flavour, &aliases, &own)?;
     let devices = Devices::new(tree, found);
-    let hotplug = gone.iter().map(|entry| entry.interface.as_str()).find(|device| devices.only_hotplug(device));
+    let interfaces: BTreeSet<&str> = gone.iter().map(|entry| entry.interface.as_str()).collect();
+    let hotplug = interfaces.into_iter().find(|device| devices.only_hotplug(device));
     plan.restart = apply::restart(root, tree.flavour, hotplug)?.map(|command| {
         let mut restart = apply::only_after(Step::reread(command));
         restart.after.extend(aliases.iter().map(|alias| Step::new(Action::Delete(alias.clone()))));

@@ -44,7 +44,7 @@ fn text_of(word: &Written, value: &dyn Fn(&str) -> Option<String>) -> Option<Str
     let mut bytes = Vec::new();
     for piece in &word.pieces {
         match piece {
-            Piece::Byte(byte, _) => bytes.push(*byte),
+            Piece::Text(text, _) => bytes.extend_from_slice(text),
             Piece::Variable(name, _) => bytes.extend(value(name)?.into_bytes()),
             Piece::Unknown(_) => return None,
         }

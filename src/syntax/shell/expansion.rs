@@ -50,7 +50,7 @@ impl Lexer<'_> {
                 word.pieces.push(Piece::Unknown("a special parameter"));
             }
             _ => {
-                word.pieces.push(Piece::Byte(b'$', from));
+                word.push(b"$", from);
                 self.at += 1;
             }
         }

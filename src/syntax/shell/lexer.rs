@@ -10,8 +10,8 @@ use super::Dialect;
 /// A piece of a word, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// A literal byte and its place.
-    Byte(u8, usize),
+    /// Literal bytes that stand one behind the other, and the place of the first.
+    Text(Vec<u8>, usize),
     /// The value of a variable; whether it stands in double quotes.
     Variable(String, bool),
     /// Something that is not evaluated, and why.
@@ -36,8 +36,11 @@ pub(super) struct Word {
 impl Word {
     /// Its text if that is all literal.
     pub(super) fn literal(&self) -> Option<String> {
-        let bytes: Option<Vec<u8>> = self.pieces.iter().map(Piece::byte).collect();
-        String::from_utf8(bytes?).ok()
+        match self.pieces.as_slice() {
+            [] => Some(String::new()),
+            [one] => String::from_utf8(one.text()?.to_vec()).ok(),
+            many => String::from_utf8(many.iter().map(Piece::text).collect::<Option<Vec<_>>>()?.concat()).ok(),
+        }
     }
 
     /// Whether it is the reserved word or command name `name`.
@@ -49,15 +52,23 @@ impl Word {
 impl Word {
     /// Whether a command that sets the variables it is given the names of can be told which this one is.
     pub(super) fn has_literal_name(&self) -> bool {
-        let text: Vec<u8> = self.pieces.iter().map_while(Piece::byte).collect();
+        let text = self.pieces.iter().map_while(Piece::text).collect::<Vec<_>>().concat();
         self.literal().is_some() || name_len(&text) > 0 && text.contains(&b'=')
+    }
+
+    /// Puts literal bytes, which stand at `at`, behind what is there.
+    pub(super) fn push(&mut self, bytes: &[u8], at: usize) {
+        match self.pieces.last_mut() {
+            Some(Piece::Text(text, start)) if *start + text.len() == at => text.extend_from_slice(bytes),
+            _ => self.pieces.push(Piece::Text(bytes.to_vec(), at)),
+        }
     }
 }
 
 impl Piece {
-    fn byte(&self) -> Option<u8> {
+    fn text(&self) -> Option<&[u8]> {
         match self {
-            Piece::Byte(byte, _) => Some(*byte),
+            Piece::Text(text, _) => Some(text),
             _ => None,
         }
     }
@@ -138,6 +149,13 @@ impl<'t> Lexer<'t> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    /// The next `first` bytes, and those behind them as long as they are `more`.
+    fn run(&self, first: usize, more: impl Fn(u8) -> bool) -> &'t [u8] {
+        let rest = self.rest();
+        let behind = rest.iter().skip(first).take_while(|byte| more(**byte)).count();
+        rest.get(..first + behind).unwrap_or(rest)
+    }
+
     pub(super) fn broken<T>(&self, at: usize, reason: &str) -> Result<T, Broken> {
         Err(Broken { at, reason: reason.to_owned() })
     }
@@ -159,7 +177,9 @@ impl<'t> Lexer<'t> {
         if byte == b'<' || byte == b'>' {
             return self.redirection();
         }
-        if let Some(operator) = OPERATORS.iter().find(|operator| self.rest().starts_with(operator.as_bytes())) {
+        let is_operator = |operator: &&&str| self.rest().starts_with(operator.as_bytes());
+        let operator = matches!(byte, b';' | b'&' | b'|' | b'(' | b')').then(|| OPERATORS.iter().find(is_operator));
+        if let Some(operator) = operator.flatten() {
             self.at += operator.len();
             return Ok(Token::Operator(operator));
         }
@@ -312,7 +332,7 @@ impl<'t> Lexer<'t> {
                     word.plain = false;
                     match self.peek(1) {
                         Some(b'\n') => {}
-                        Some(next) => word.pieces.push(Piece::Byte(next, from + 1)),
+                        Some(next) => word.push(&[next], from + 1),
                         None => word.pieces.push(Piece::Unknown("a backslash at the end of the file")),
                     }
                     self.at = (from + 2).min(self.bytes.len());
@@ -327,19 +347,23 @@ impl<'t> Lexer<'t> {
                 }
                 b'$' | b'`' => self.expansion(&mut word, false)?,
                 _ => {
-                    let tilde = byte == b'~' && matches!(word.pieces.last(), None | Some(Piece::Byte(b':', _)));
+                    let last = word.pieces.last();
+                    let begins = last.is_none_or(|last| last.text().is_some_and(|text| text.ends_with(b":")));
+                    let tilde = byte == b'~' && begins;
                     if tilde {
                         word.pieces.push(Piece::Unknown("a home directory"));
                     }
                     word.patterned |= b"*?[{".contains(&byte);
-                    word.pieces.push(Piece::Byte(byte, from));
-                    self.at += 1;
+                    // Nearly all bytes mean themselves.
+                    let more = self.run(1, |byte| byte.is_ascii_alphanumeric() || b"./_-,=%+@".contains(&byte));
+                    word.push(more, from);
+                    self.at += more.len();
                 }
             }
         }
         word.at = start..self.at;
         word.quoted = !strings.is_empty();
-        word.plain &= strings.is_empty() && word.pieces.iter().all(|piece| matches!(piece, Piece::Byte(..)));
+        word.plain &= strings.is_empty() && word.pieces.iter().all(|piece| matches!(piece, Piece::Text(..)));
         word.quote = match strings.as_slice() {
             [(at, quote)] if *at == word.at => Some(*quote),
             _ => None,
@@ -355,9 +379,12 @@ impl<'t> Lexer<'t> {
                 None => return self.broken(start, "a quote that is not closed"),
                 Some(0) => return self.broken(self.at, "a NUL byte"),
                 Some(b'\'') => break,
-                Some(byte) => word.pieces.push(Piece::Byte(byte, self.at)),
+                Some(_) => {
+                    let text = self.run(1, |byte| !matches!(byte, b'\'' | 0));
+                    word.push(text, self.at);
+                    self.at += text.len();
+                }
             }
-            self.at += 1;
         }
         self.at += 1;
         Ok(())
@@ -373,13 +400,14 @@ impl<'t> Lexer<'t> {
                 (Some(b'"'), _) => break,
                 (Some(b'\\'), Some(b'\n')) => self.at += 2,
                 (Some(b'\\'), Some(next @ (b'$' | b'`' | b'"' | b'\\'))) => {
-                    word.pieces.push(Piece::Byte(next, self.at + 1));
+                    word.push(&[next], self.at + 1);
                     self.at += 2;
                 }
                 (Some(b'$' | b'`'), _) => self.expansion(word, true)?,
-                (Some(byte), _) => {
-                    word.pieces.push(Piece::Byte(byte, self.at));
-                    self.at += 1;
+                (Some(_), _) => {
+                    let text = self.run(1, |byte| !matches!(byte, b'"' | b'\\' | b'$' | b'`' | 0));
+                    word.push(text, self.at);
+                    self.at += text.len();
                 }
             }
         }

@@ -139,9 +139,10 @@ impl Traced {
         words
     }
 
-    fn push(&mut self, byte: u8, origin: Origin) {
+    /// Puts bytes that stand one behind the other, from `origin` on, behind what is there.
+    fn push(&mut self, bytes: &[u8], origin: Origin) {
         self.trace.push(self.bytes.len(), origin);
-        self.bytes.push(byte);
+        self.bytes.extend_from_slice(bytes);
     }
 
     fn extend(&mut self, other: &Traced) {

@@ -66,8 +66,10 @@ const INHERITED: &[&str] = &[
 impl Run<'_, '_> {
     pub(super) fn assign(&mut self, assign: &Assign) {
         let line = self.line(assign.at.start);
-        let old = self.environment.variables.remove(&assign.name);
-        let (old, mut assignments) = old.map_or((None, Vec::new()), |old| (Some(old.value), old.assignments));
+        let (name, old, mut assignments) = match self.environment.variables.remove_entry(&assign.name) {
+            Some((name, old)) => (name, Some(old.value), old.assignments),
+            None => (assign.name.clone(), None, Vec::new()),
+        };
         let written = match &assign.written {
             lexer::Written::Scalar(word) => self.scalar(word, &assign.name, old.as_ref()).map(Value::Text),
             lexer::Written::Array(words) => self.elements(words, &assign.name, old.as_ref(), assign, assignments.len()),
@@ -105,7 +107,7 @@ impl Run<'_, '_> {
             },
             next: assign.at.end,
         });
-        self.environment.variables.insert(assign.name.clone(), Variable { value, assignments });
+        self.environment.variables.insert(name, Variable { value, assignments });
     }
 
     /// The value of a word; `name`, which is being assigned, still has the value `old`.
@@ -113,7 +115,7 @@ impl Run<'_, '_> {
         let mut value = Traced::default();
         for piece in &word.pieces {
             match piece {
-                Piece::Byte(byte, at) => value.push(*byte, Origin { source: self.source, at: *at }),
+                Piece::Text(text, at) => value.push(text, Origin { source: self.source, at: *at }),
                 Piece::Unknown(what) => return Err((*what).to_owned()),
                 Piece::Variable(other, _) => {
                     let known = if other == name { old } else { self.environment.get(other).map(|found| &found.value) };
@@ -195,7 +197,7 @@ impl Run<'_, '_> {
                 None => true,
                 _ => false,
             },
-            Piece::Byte(..) | Piece::Variable(_, true) => true,
+            Piece::Text(..) | Piece::Variable(_, true) => true,
             Piece::Unknown(_) => false,
         };
         !word.patterned && word.pieces.iter().all(tame) && self.environment.get("IFS").is_none()
