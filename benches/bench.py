@@ -16,7 +16,7 @@ from typing import Callable, Sequence
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent
 WORK = SOURCE / "target" / "bench"
-PROGRAM = Path(os.environ.get("IPALIAS_PROGRAM", SOURCE / "target" / "static" / "ipalias")).resolve()
+PROGRAM = Path(os.environ.get("IPALIAS_PROGRAM", SOURCE / "target" / "targets" / "release" / "musl" / "ipalias")).resolve()
 
 LIMIT = 60  # seconds for one run; what takes longer is shown as such
 MOST_RUNS = int(os.environ.get("BENCH_RUNS", 21))
@@ -130,4 +130,4 @@ def begin() -> None:
     """Makes the room to work in; says what is missing."""
     WORK.mkdir(parents=True, exist_ok=True)
     if not PROGRAM.exists():
-        sys.exit(f"no {PROGRAM}; run packaging/build-static, or set IPALIAS_PROGRAM")
+        sys.exit(f"no {PROGRAM}; run .ci/targets release:x86_64-unknown-linux-musl, or set IPALIAS_PROGRAM")

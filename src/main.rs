@@ -2,11 +2,6 @@
 
 use std::process::ExitCode;
 
-/// musl's own allocator takes a third longer over thousands of addresses.
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 fn main() -> ExitCode {
     let cli = match ipalias::command::parse() {
         Ok(cli) => cli,

@@ -7,6 +7,7 @@
 
 mod budget;
 mod dir;
+mod held;
 mod memo;
 
 use std::any::Any;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -23,6 +24,7 @@ use anyhow::Context as _;
 use crate::error::{Kind, Refusal, Result};
 use budget::Budget;
 pub(crate) use dir::{Dir, Guard, Node, STATE, random};
+use held::{Keep, Step};
 use memo::Memo;
 
 /// The largest file ipalias reads, in bytes.
@@ -36,7 +38,7 @@ const MOST_LINKS: usize = 40;
 
 /// An absolute, normalised path inside a [`Root`]: never mixed with a path of the host.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RootPath(Vec<u8>);
+pub struct RootPath(Arc<[u8]>);
 
 impl RootPath {
     /// Normalises `path`: made absolute, without `.`, `..` and doubled slashes.
@@ -53,7 +55,7 @@ impl RootPath {
                 }
             }
         }
-        RootPath(bytes)
+        RootPath(bytes.into())
     }
 
     fn of_parts<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> RootPath {
@@ -62,7 +64,7 @@ impl RootPath {
             bytes.push(b'/');
             bytes.extend_from_slice(part.as_ref());
         }
-        RootPath(bytes)
+        RootPath(bytes.into())
     }
 
     /// `name` below this directory; an absolute `name` replaces the path, as when a file names another file.
@@ -71,13 +73,13 @@ impl RootPath {
         if name.starts_with(b"/") {
             return RootPath::new(name);
         }
-        RootPath::new([self.0.as_slice(), b"/", name].concat())
+        RootPath::new([&self.0, b"/".as_slice(), name].concat())
     }
 
     /// The directory it is in; the root for the root.
     pub fn parent(&self) -> RootPath {
         let end = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
-        RootPath(self.0.get(..end).unwrap_or_default().to_vec())
+        RootPath(self.0.get(..end).unwrap_or_default().into())
     }
 
     /// The last component; empty for the root.
@@ -92,7 +94,7 @@ impl RootPath {
 
     /// Whether it is `dir` or somewhere below it.
     pub fn is_under(&self, dir: &RootPath) -> bool {
-        self.0.strip_prefix(dir.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        self.0.strip_prefix(&*dir.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
@@ -164,12 +166,11 @@ type Overlay = BTreeMap<RootPath, Planned>;
 /// A root file system: prefix, overlay, read-only.
 #[derive(Clone)]
 pub struct Root {
-    dir: Arc<Dir>,
+    /// The prefix, open. The directories below it (`/etc`, `/usr`) are held open once a walk has come through them.
+    top: Arc<Step>,
     prefix: PathBuf,
     overlay: Arc<Overlay>,
     budget: Arc<Budget>,
-    /// The directories at the top (`/etc`, `/usr`) that a walk has come through, held open: nearly every walk begins there.
-    tops: Arc<Mutex<BTreeMap<Vec<u8>, Arc<Dir>>>>,
     /// See [`Root::remembering`].
     memo: Option<Arc<Memo>>,
 }
@@ -192,8 +193,8 @@ impl Root {
         let usage =
             |reason: String| Refusal::new(Kind::Usage, reason, "give --root the top directory of a mounted system");
         let dir = Dir::open(prefix).map_err(|error| usage(format!("--root {}: {error}", prefix.display())))?;
-        let (overlay, budget, tops, memo) = Default::default();
-        let root = Root { dir: Arc::new(dir), prefix: prefix.to_owned(), overlay, budget, tops, memo };
+        let (overlay, budget, memo) = Default::default();
+        let root = Root { top: Step::top(Arc::new(dir)), prefix: prefix.to_owned(), overlay, budget, memo };
         if root.is_live() {
             return Ok(root);
         }
@@ -236,10 +237,11 @@ impl Root {
         Root { overlay, memo, ..self.clone() }
     }
 
-    /// The same root for one look at it, however many ask: what a reader has made of its files ([`Root::once`]) is kept for
-    /// as long as this and its clones are. Whoever looks again, because something may have been written, takes a new one.
+    /// The same root for one look at it, however many ask: what a reader has made of its files ([`Root::once`]), and which
+    /// directories there are, is kept for as long as this and its clones are. Whoever looks again, because something may have
+    /// been written, takes a new one.
     pub(crate) fn remembering(&self) -> Root {
-        Root { memo: Some(Arc::default()), ..self.clone() }
+        Root { top: Step::top(self.top.dir.clone()), memo: Some(Arc::default()), ..self.clone() }
     }
 
     /// What `read` makes of this root; from memory, if this one remembers and `reader` has read it before.
@@ -256,7 +258,7 @@ impl Root {
 
     /// The same root without limits on what is read: to put back what was read before, or to read it over and over.
     pub fn unlimited(&self) -> Root {
-        Root { budget: Arc::new(Budget::unlimited()), memo: None, ..self.clone() }
+        Root { top: Step::top(self.top.dir.clone()), budget: Arc::new(Budget::unlimited()), memo: None, ..self.clone() }
     }
 
     /// Whether the limits on what is read have been reached.
@@ -370,7 +372,7 @@ impl Root {
         let looking = || format!("looking up {path}");
         self.budget.look(path)?;
         let mut todo: VecDeque<Cow<'_, [u8]>> = path.parts().map(Cow::Borrowed).collect();
-        let mut way: Vec<(Cow<'_, [u8]>, Arc<Dir>)> = Vec::new();
+        let mut way: Vec<(Cow<'_, [u8]>, Arc<Step>)> = Vec::new();
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
             match part.as_ref() {
@@ -382,16 +384,21 @@ impl Root {
                 b"." => continue,
                 _ => {}
             }
-            let dir = way.last().map_or(&self.dir, |(_, dir)| dir);
+            let step = way.last().map_or(&self.top, |(_, step)| step);
             let last = todo.is_empty();
+            let keep = match (&self.memo, way.is_empty()) {
+                (Some(_), _) => Keep::All,
+                (None, true) => Keep::Found,
+                (None, false) => Keep::Nothing,
+            };
             // Most of what is on the way is a directory: that is tried first, and anything else looked at.
-            let node = match if last { None } else { Some(self.enter(dir, &part, way.is_empty())) } {
+            let node = match if last { None } else { Some(step.enter(&part, keep)) } {
                 Some(Ok(next)) => {
                     way.push((part, next));
                     continue;
                 }
                 Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
-                _ => dir.look(&part).with_context(looking)?,
+                _ => step.dir.look(&part).with_context(looking)?,
             };
             match node {
                 Some(node) if node.is_link && (follow || !last) => {
@@ -400,7 +407,7 @@ impl Root {
                         let hint = "repair the loop of symbolic links";
                         return Err(Refusal::new(Kind::Malformed, "too many symbolic links", hint).at(path, 0).into());
                     }
-                    let target = dir.read_link(&part).with_context(|| format!("reading the link in {path}"))?;
+                    let target = step.dir.read_link(&part).with_context(|| format!("reading the link in {path}"))?;
                     if target.starts_with(b"/") {
                         way.clear();
                     }
@@ -412,8 +419,8 @@ impl Root {
                     }
                 }
                 Some(Node { kind: NodeKind::Directory, .. }) if !last => {
-                    let next = dir.open_dir(&part).with_context(looking)?;
-                    way.push((part, Arc::new(next)));
+                    let next = step.enter(&part, keep).with_context(looking)?;
+                    way.push((part, next));
                 }
                 node => {
                     let path = if links == 0 {
@@ -424,7 +431,7 @@ impl Root {
                     };
                     // Behind a missing directory, or a file where a directory should be, there is nothing.
                     return Ok(if last {
-                        Place { path, dir: Some(self.innermost(way)), node }
+                        Place { path, dir: Some(self.innermost(&way)), node }
                     } else {
                         Place { path, dir: None, node: None }
                     });
@@ -433,28 +440,14 @@ impl Root {
         }
         // The path ends with `..` or is the root: the directory that the way has led to, seen from the one above it.
         let path = RootPath::of_parts(way.iter().map(|(name, _)| name));
-        let node = way.last().map_or(&self.dir, |(_, dir)| dir).node().with_context(looking)?;
+        let node = way.last().map_or(&self.top, |(_, step)| step).dir.node().with_context(looking)?;
         way.pop();
-        Ok(Place { path, dir: Some(self.innermost(way)), node: Some(node) })
-    }
-
-    /// Opens the directory `name` in `dir`; `is_top`: `dir` is the prefix.
-    fn enter(&self, dir: &Dir, name: &[u8], is_top: bool) -> io::Result<Arc<Dir>> {
-        if !is_top {
-            return dir.open_dir(name).map(Arc::new);
-        }
-        let mut tops = self.tops.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = tops.get(name) {
-            return Ok(known.clone());
-        }
-        let opened = Arc::new(dir.open_dir(name)?);
-        tops.insert(name.to_vec(), opened.clone());
-        Ok(opened)
+        Ok(Place { path, dir: Some(self.innermost(&way)), node: Some(node) })
     }
 
     /// The directory at the end of a walk; the top for an empty one.
-    fn innermost(&self, mut way: Vec<(Cow<'_, [u8]>, Arc<Dir>)>) -> Arc<Dir> {
-        way.pop().map_or_else(|| self.dir.clone(), |(_, dir)| dir)
+    fn innermost(&self, way: &[(Cow<'_, [u8]>, Arc<Step>)]) -> Arc<Dir> {
+        way.last().map_or(&self.top, |(_, step)| step).dir.clone()
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn add(root: &Root, files: &Files, want: &[Alias], now: &Situation) -
     }
     plan.restart =
         Ok(if restart.is_empty() { plan.auto.clone() } else { Apply { before: Vec::new(), after: restart } });
-    checks::none_in_the_way(root, files, want, &plan)?;
+    checks::none_in_the_way(root, want, &plan)?;
     Ok(plan)
 }
 

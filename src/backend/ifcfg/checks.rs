@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::consumer::Readers;
-use super::entries::{entries, not_an_address};
+use super::entries::not_an_address;
 use super::file::{DIR, File};
 use super::files::Files;
 use crate::alias::Alias;
@@ -58,15 +58,15 @@ pub(super) fn usable<'f>(files: &'f Files, interface: &str) -> Result<&'f File> 
 }
 
 /// Refuses an address that a file has which the scripts pass over: they would pass over the new one as the second.
-pub(super) fn none_in_the_way(root: &Root, files: &Files, want: &[Alias], plan: &Plan) -> Result<()> {
-    let new = entries(super::certain(&*super::read(&plan.overlay(root))?)?);
+pub(super) fn none_in_the_way(root: &Root, want: &[Alias], plan: &Plan) -> Result<()> {
+    let new = super::found(&plan.overlay(root))?;
     let up: BTreeSet<IpAddr> =
         new.iter().filter(|entry| entry.is_effective()).map(|entry| entry.address.addr()).collect();
     for alias in want.iter().filter(|alias| !up.contains(&alias.address.addr())) {
         let is = |entry: &Entry| entry.address.addr() == alias.address.addr();
-        if let Some(old) = entries(files).into_iter().find(is) {
+        if let Some(old) = super::found(root)?.iter().find(|old| is(old)) {
             let ip = old.address.addr();
-            let why = old.problem.unwrap_or_default();
+            let why = old.problem.as_deref().unwrap_or_default();
             let reason = format!("{ip} stands here already without effect ({why}), which keeps a second file from one");
             let hint = format!("take it out first: ipalias remove {ip}");
             return Err(Refusal::new(Kind::Malformed, reason, hint).at(&old.path, old.line).into());

@@ -76,7 +76,7 @@ impl Backend for Ifcfg {
     }
 
     fn entries(&self, root: &Root) -> Result<Vec<Entry>> {
-        Ok(entries::entries(certain(&*read(root)?)?))
+        Ok(found(root)?.to_vec())
     }
 
     fn add(&self, root: &Root, want: &[Alias], now: &Situation) -> Result<Plan> {
@@ -104,6 +104,11 @@ fn read(root: &Root) -> Result<Arc<Reading>> {
         Ok(found) => Files::read(root, found).map(Ok),
         Err(reason) => Ok(Err(reason)),
     })
+}
+
+/// Every address in them.
+fn found(root: &Root) -> Result<Arc<Vec<Entry>>> {
+    root.once("ifcfg", || Ok(entries::entries(certain(&*read(root)?)?)))
 }
 
 fn certain(reading: &Reading) -> Result<&Files> {

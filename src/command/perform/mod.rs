@@ -87,7 +87,7 @@ impl Proposal {
             confirm: None,
             addresses: self.lines.clone(),
             changes: plan.changes.iter().filter(|change| change.before != change.after).map(change).collect(),
-            diff: ui.is_json().then(|| diff::text(plan)).unwrap_or_default(),
+            diff: if ui.is_json() { diff::text(plan) } else { String::new() },
             commands: is_told.then(commands).unwrap_or_default(),
             notes: plan.notes.clone(),
         }
