@@ -55,6 +55,8 @@ pub(super) enum How {
 pub(super) struct Netlink {
     socket: OwnedFd,
     sequence: std::cell::Cell<u32>,
+    /// What datagrams are read into, one after the other.
+    buffer: std::cell::Cell<Vec<u8>>,
 }
 
 impl Netlink {
@@ -72,7 +74,8 @@ impl Netlink {
             socket::setsockopt(&socket, sockopt::RcvBuf, &(1 << 20))?;
             Ok(socket)
         };
-        Ok(Netlink { socket: open().context("opening a netlink socket")?, sequence: std::cell::Cell::new(0) })
+        let (sequence, buffer) = Default::default();
+        Ok(Netlink { socket: open().context("opening a netlink socket")?, sequence, buffer })
     }
 
     pub(super) fn links(&self) -> Result<Vec<LinkMessage>> {
@@ -214,7 +217,8 @@ impl Netlink {
 
     /// Reads one datagram and shows its messages to `take`, until that says it has enough.
     fn receive(&self, mut take: impl FnMut(Received<'_>) -> bool) -> Result<()> {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = self.buffer.take();
+        buffer.resize(BUFFER, 0);
         let size = loop {
             match socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
                 Err(Errno::EINTR) => {}
@@ -227,10 +231,11 @@ impl Netlink {
             let Some(payload) = rest.get(HEADER..length) else { break };
             let kind = u16::from_ne_bytes([kind_a, kind_b]);
             if take(Received { kind, flags: u16::from_ne_bytes([flags_a, flags_b]), payload }) {
-                return Ok(());
+                break;
             }
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
+        self.buffer.set(buffer);
         Ok(())
     }
 }
